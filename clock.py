@@ -1,0 +1,33 @@
+"""Time as an argument, so that no test waits and no decision asks the machine's clock behind our back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Seconds since the epoch, seconds that only grow, and waiting."""
+
+    def time(self) -> float:
+        """Seconds since 1970-01-01T00:00:00Z."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never runs backwards."""
+
+    def wait(self, seconds: float, wake: threading.Event) -> bool:
+        """Wait so long, or until `wake` is set; true if it was set."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wait(self, seconds: float, wake: threading.Event) -> bool:
+        return wake.wait(seconds)
