@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -95,10 +96,11 @@ def _rendered(value: Any, depth: int) -> str:
 
 
 def _number(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value):
         return ""
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_INTEGERS
-    return str(int(value)) if whole else str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < _EXACT_INTEGERS else str(value)
 
 
 def _object(value: Mapping[str, Any], depth: int) -> str:

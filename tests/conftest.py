@@ -1,0 +1,30 @@
+"""Held for every test: nothing leaves this machine, and nobody's own settings are read."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from typing import Any
+
+from config import NAMES
+
+for _name in NAMES:
+    os.environ.pop(_name, None)
+
+
+def _stay_here(event: str, details: tuple[Any, ...]) -> None:
+    """Refuse connections to anything but this machine: a test must never reach a service, nor a mistyped host."""
+    if event != "socket.connect":
+        return
+    connection, address = details
+    if connection.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(address[0])):
+        raise PermissionError(f"a test tried to connect to {address[0]}")
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+sys.addaudithook(_stay_here)
