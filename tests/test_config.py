@@ -195,6 +195,13 @@ def test_https_anywhere_and_plain_http_to_this_machine_are_allowed(address: str)
     assert load({**GOOD, "AIRTABLE_API_URL": address}).airtable_api_url == address
 
 
+@given(
+    st.sampled_from(NAMES), st.text(st.characters()), st.sampled_from(["", "https://", "http://[", "app", "~", "A="])
+)
+def test_no_value_of_any_setting_ends_in_anything_but_settings_or_named_faults(name: str, end: str, start: str) -> None:
+    assert all(name in problem for problem in problems(**{name: start + end}))
+
+
 SECRET_ENDS = st.text(st.characters(codec="utf-8"), min_size=0, max_size=10)
 
 
