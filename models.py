@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -90,3 +91,308 @@ class ListInfo:
 
 
 Announce = Callable[[], None]
+
+
+# --- what the decisions look at ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NotText:
+    """A cell that should hold text and holds something else; `shown` is how it would be displayed."""
+
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One Airtable record as the core sees it.
+
+    `name` is the name its task should bear, `description` the whole text its task is created with, and `details` a
+    digest of the chosen fields alone. `status` and `task_cell` are stripped; "" is an empty cell. `created` is
+    Airtable's createdTime, which sorts as text.
+    """
+
+    id: str
+    created: str
+    name: str
+    description: str
+    details: str
+    status: str | NotText
+    task_cell: str | NotText
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """One ClickUp task as the core sees it; name and description are digests.
+
+    `fresh` is false where this is what the state last saw, and no reading of this run.
+    """
+
+    id: str
+    status: str
+    marker: str
+    name: str
+    description: str
+    created: int
+    updated: int
+    elsewhere: str = ""
+    fresh: bool = True
+
+
+class TaskGone(enum.Enum):
+    """Why a task that was asked for by id is not there."""
+
+    DELETED = "deleted"
+    HIDDEN = "cannot be seen with this token"
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadTask:
+    """A task that was asked for by id and could not be read: what went wrong, and what to do."""
+
+    error: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A lead and its task, and what the state knows of them.
+
+    `base` is what both sides last agreed on: lead status, task status; None where nothing is known of it. `name` and
+    `details` are digests of the lead's values that were last brought to the task. `answered_*` are digests of what
+    ClickUp answered to our own last write ("" for never), `seen_*` what was last read. `restores` counts the times
+    the task was put back without a change of the lead. `elsewhere` says why listings of the List do not show the task.
+    """
+
+    record_id: str
+    task_id: str
+    base: tuple[str, str] | None
+    name: str
+    details: str
+    answered_name: str
+    answered_description: str
+    seen_status: str
+    seen_name: str
+    seen_description: str
+    created: int
+    elsewhere: str = ""
+    restores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A task that bears a marker and is linked to no lead."""
+
+    task_id: str
+    record_id: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedCreate:
+    """A create that was sent and not recorded as done. `sent` is Unix milliseconds in ClickUp's clock."""
+
+    record_id: str
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedTaskWrite:
+    """An update of a task that was sent and not recorded as done.
+
+    `lead_status` is the lead's status that led to it. What was not written is "". `name` and `description` are
+    digests of the text that was sent.
+    """
+
+    record_id: str
+    task_id: str
+    lead_status: str
+    status: str
+    name: str
+    description: str
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedLeadWrite:
+    """A status written to a lead that was sent and not recorded as done; `task_status` is what led to it.
+
+    `sent` is Unix milliseconds in Airtable's clock.
+    """
+
+    record_id: str
+    task_id: str
+    task_status: str
+    status: str
+    sent: int
+
+
+# --- what the decisions ask for, and what they say ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Readings without which nothing certain can be said yet."""
+
+    leads: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
+    markers: frozenset[str] = frozenset()
+    task_status_since: frozenset[str] = frozenset()
+    lead_status_after: frozenset[tuple[str, int]] = frozenset()
+    lead_status_before: frozenset[tuple[str, int]] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.leads
+            or self.tasks
+            or self.markers
+            or self.task_status_since
+            or self.lead_status_after
+            or self.lead_status_before
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value that an action changes, for people to read."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTask:
+    """Phase 1: make a task for a lead that has none, then write its id back."""
+
+    record_id: str
+    name: str
+    description: str
+    status: str
+    lead_status: str
+    details: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTask:
+    """Phase 1: bring the lead's status, name or details to its task. What is not written is None.
+
+    `details` and `lead_name` are the digests that the base moves to.
+    """
+
+    record_id: str
+    task_id: str
+    lead_status: str
+    status: str | None
+    name: str | None
+    description: str | None
+    lead_name: str
+    details: str
+    set_marker: bool
+    restore: bool
+    reason: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateLead:
+    """Bring the task's status to its lead (Phase 2), or the task's id to a lead without it (Phase 1).
+
+    What is not written is None. `adopt` is true where this links a lead to a task that bears its marker.
+    """
+
+    record_id: str
+    task_id: str
+    task_status: str
+    status: str | None
+    task_cell: str | None
+    adopt: bool
+    reason: str
+    changes: tuple[Change, ...]
+
+
+Action = CreateTask | UpdateTask | UpdateLead
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that could not be brought into step, why, and what to do.
+
+    `look`: its task has to be read again before the next decision.
+    """
+
+    record_id: str
+    task_id: str
+    phase: int
+    error: str
+    hint: str = ""
+    look: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know; nothing failed."""
+
+    record_id: str
+    task_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides changed the status differently, or disagree without a base; `winner` stands."""
+
+    record_id: str
+    task_id: str
+    airtable: str
+    clickup: str
+    base: tuple[str, str] | None
+    winner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every decision of one run, as data.
+
+    `links` are what the readings alone prove, to be kept before anything is written. `settled` are leads whose
+    announced writes are resolved by the readings. `verdicts` say for each lead which rule decided and why.
+    """
+
+    creates: tuple[CreateTask, ...] = ()
+    task_updates: tuple[UpdateTask, ...] = ()
+    lead_updates: tuple[UpdateLead, ...] = ()
+    links: tuple[Link, ...] = ()
+    settled_creates: frozenset[str] = frozenset()
+    settled_task_writes: frozenset[str] = frozenset()
+    settled_lead_writes: frozenset[str] = frozenset()
+    failed: tuple[Failure, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    left: tuple[Failure, ...] = ()
+    unchanged: int = 0
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- what came of it --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one run. `plan` is there for a dry run only; `stopped` says why the run ended early."""
+
+    full: bool
+    created: int = 0
+    updated: int = 0
+    adopted: int = 0
+    restored: int = 0
+    pulled: int = 0
+    unchanged: int = 0
+    pairs: int = 0
+    failed: tuple[Failure, ...] = ()
+    left: tuple[Failure, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    plan: Plan | None = None
+    stopped: str = ""
+    needs_person: bool = False

@@ -1,0 +1,6 @@
+"""One run: read both sides, plan, Phase 1, Phase 2, record. All effects, no decisions."""
+
+from engine.reading import Tools
+from engine.run import Options, check, sync
+
+__all__ = ["Options", "Tools", "check", "sync"]

@@ -1,0 +1,543 @@
+"""Carrying out a plan: announce, then the effect, then its record; what fails costs itself alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent
+from config import Settings
+from engine.parallel import Crew
+from engine.reading import Reading, Tools, known_task
+from errors import Interrupted
+from models import (
+    AnnouncedCreate,
+    AnnouncedLeadWrite,
+    AnnouncedTaskWrite,
+    CreateTask,
+    Failure,
+    KnownTask,
+    Lead,
+    Link,
+    Notice,
+    Outcome,
+    Plan,
+    Task,
+    UpdateLead,
+    UpdateTask,
+)
+from state import State
+from text import digest
+from world import is_record_id
+
+BATCH = 10
+READING_AGE_SECONDS = 60
+_SETUP_CODES = {
+    "CRTSK_001", "ITEM_114", "FIELD_115", "UNKNOWN_FIELD_NAME", "INVALID_MULTIPLE_CHOICE_OPTIONS", "INPUT_003",
+    "TABLE_NOT_FOUND", "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", "OAUTH_027",
+}  # fmt: skip
+
+log = logging.getLogger("sync")
+
+
+class Progress(Protocol):
+    """Who shows how far a run is."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage begins, with so many steps."""
+
+    def step(self, count: int = 1) -> None:
+        """Some of its steps are done."""
+
+
+class CarryingOut:
+    """One plan on its way. The outcomes are collected here; `outcome` hands them out at the end."""
+
+    def __init__(
+        self,
+        made: Plan,
+        reading: Reading,
+        settings: Settings,
+        state: State,
+        tools: Tools,
+        progress: Progress,
+        deadline: float | None,
+    ) -> None:
+        self._plan = made
+        self._reading = reading
+        self._settings = settings
+        self._state = state
+        self._tools = tools
+        self._progress = progress
+        self._deadline = deadline
+        self._mutex = threading.RLock()
+        self._recheck = threading.Lock()
+        self._links: dict[str, Link] = {}
+        self._pending = {action.record_id for action in (*made.creates, *made.task_updates, *made.lead_updates)}
+        self._owed: dict[str, int] = {}
+        for action in (*made.creates, *made.task_updates, *made.lead_updates):
+            self._owed[action.record_id] = self._owed.get(action.record_id, 0) + 1
+        self._cancelled: dict[str, str] = {}
+        self._lost: list[CreateTask] = []
+        self._failed: list[Failure] = []
+        self._notices: list[Notice] = []
+        self.created = self.updated = self.adopted = self.restored = self.pulled = 0
+        self.halted: ApiError | None = None
+        self.no_creates = ""
+        self._spent = False
+        self.setup_doubtful = False
+
+    # --- the order of work
+
+    def run(self, *, before_creates: Callable[[], None]) -> None:
+        """Phase 1's updates, Phase 2's updates, then creates: a long backfill must not age the others.
+
+        `before_creates` is called when the updates are done and there is something to create.
+        """
+        self._links = self._known_links()
+        if self._plan.task_updates:
+            self._progress.stage("Phase 1: updating tasks", len(self._plan.task_updates))
+            self._side_by_side([self._job(self._update_task, update) for update in self._plan.task_updates])
+        if self._plan.lead_updates:
+            self._progress.stage("Phase 2: updating leads", len(self._plan.lead_updates))
+            for start in range(0, len(self._plan.lead_updates), BATCH):
+                if not self._going():
+                    break
+                self._update_leads(self._plan.lead_updates[start : start + BATCH])
+        if self._plan.creates and self._going():
+            before_creates()
+            self._progress.stage("Phase 1: creating tasks", len(self._plan.creates))
+            self._create_all()
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether running again will not help before a person has done something."""
+        return isinstance(self.halted, AuthError | QuotaSpent) or self._spent
+
+    def outcome(self, base: Outcome) -> Outcome:
+        """What came of it, added to what the plan said already."""
+        left = [
+            Failure(record_id, "", 0, self._cancelled.get(record_id) or self._why_left())
+            for record_id in sorted(self._pending)
+        ]
+        return dataclasses.replace(
+            base,
+            created=self.created,
+            updated=self.updated,
+            adopted=self.adopted,
+            restored=self.restored,
+            pulled=self.pulled,
+            failed=(*base.failed, *self._failed),
+            notices=(*base.notices, *self._notices),
+            left=(*base.left, *left),
+        )
+
+    def _why_left(self) -> str:
+        if self.no_creates:
+            return f"not created: {self.no_creates}"
+        if self.halted is not None:
+            return f"not done: {self.halted}"
+        return "not done yet: the run was ended before its turn"
+
+    def _known_links(self) -> dict[str, Link]:
+        wanted = [update.record_id for update in (*self._plan.task_updates, *self._plan.lead_updates)]
+        return self._state.links_of(leads=wanted)
+
+    def _going(self) -> bool:
+        """Whether new work may be taken."""
+        if self._tools.stop.is_set() or self.halted is not None:
+            return False
+        return self._deadline is None or self._tools.clock.monotonic() < self._deadline
+
+    def _side_by_side(self, jobs: Sequence[Callable[[], None]]) -> None:
+        if jobs:
+            Crew("clickup", self._while_going(jobs), min(self._tools.workers, len(jobs))).join()
+
+    def _while_going(self, jobs: Iterable[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+        for job in jobs:
+            if not self._going():
+                return
+            yield job
+
+    def _job(self, work: Callable[[Any], None], action: CreateTask | UpdateTask) -> Callable[[], None]:
+        def job() -> None:
+            self._refresh()
+            if not self._still_wanted(action.record_id):
+                return
+            try:
+                work(action)
+            except Interrupted:
+                return
+            self._progress.step()
+
+        return job
+
+    # --- one action
+
+    def _update_task(self, update: UpdateTask) -> None:
+        try:
+            if update.set_marker:
+                self._tools.clickup.set_marker(update.task_id, update.record_id)
+            if update.status is None and update.name is None and update.description is None:
+                self._done(update.record_id)
+                self._count(updated=1)
+                return
+            answer = self._tools.clickup.update(
+                update.task_id,
+                name=update.name,
+                description=update.description,
+                status=update.status,
+                announce=lambda: self._announce_update(update),
+            )
+        except ApiError as error:
+            self._task_failed(update, error)
+            return
+        self._record_update(update, answer)
+
+    def _announce_update(self, update: UpdateTask) -> None:
+        self._state.announce_task_write(
+            AnnouncedTaskWrite(
+                update.record_id,
+                update.task_id,
+                update.lead_status,
+                update.status or "",
+                "" if update.name is None else digest(update.name),
+                "" if update.description is None else digest(update.description),
+                self._clickup_ms(),
+            )
+        )
+
+    def _record_update(self, update: UpdateTask, answer: Task) -> None:
+        task = known_task(answer, self._settings.clickup_list_id)
+        with self._mutex:
+            link = self._links[update.record_id]
+            restores = link.restores
+            if update.status is not None:
+                restores = restores + 1 if update.restore else 0
+            link = dataclasses.replace(
+                link,
+                base=(update.lead_status, update.status) if update.status is not None else link.base,
+                name=update.lead_name,
+                details=update.details,
+                answered_name=task.name if update.name is not None else link.answered_name,
+                answered_description=task.description if update.description is not None else link.answered_description,
+                seen_name=task.name,
+                seen_description=task.description,
+                seen_status=task.status,
+                restores=restores,
+            )
+            self._links[update.record_id] = link
+            self._state.settle(task_writes=(update.record_id,), lead_writes=(update.record_id,), links=(link,))
+        self._done(update.record_id)
+        self._count(restored=1) if update.restore else self._count(updated=1)
+
+    def _task_failed(self, update: UpdateTask, error: ApiError) -> None:
+        if not error.outcome_unknown:
+            self._state.settle(task_writes=(update.record_id,))
+        self._fail(
+            Failure(update.record_id, update.task_id, 1, str(error), error.hint, isinstance(error, NotFound)), error
+        )
+
+    def _update_leads(self, updates: Sequence[UpdateLead]) -> None:
+        """Ten leads at once; a refused ten is sent again one by one, so that one bad record costs itself alone."""
+        self._refresh()
+        wanted = [update for update in updates if self._still_wanted(update.record_id)]
+        if not wanted:
+            return
+        try:
+            self._write_leads(wanted)
+        except Interrupted:
+            return
+        except (InvalidRequest, NotFound) as error:
+            if len(wanted) == 1:
+                self._lead_failed(wanted[0], error)
+                return
+            log.info("a batch of %d leads was refused, so they are sent one by one: %s", len(wanted), error)
+            for update in wanted:
+                if self._going():
+                    self._update_leads((update,))
+        except ApiError as error:
+            for update in wanted:
+                self._lead_failed(update, error)
+
+    def _write_leads(self, updates: Sequence[UpdateLead]) -> None:
+        announced = [update for update in updates if update.status is not None]
+        if announced:
+            now = int(self._tools.airtable.now() * 1000)
+            self._state.announce_lead_writes(
+                AnnouncedLeadWrite(update.record_id, update.task_id, update.task_status, update.status or "", now)
+                for update in announced
+            )
+        self._tools.airtable.update([(update.record_id, self._cells(update)) for update in updates])
+        with self._mutex:
+            moved = []
+            for update in announced:
+                link = self._links[update.record_id]
+                link = dataclasses.replace(link, base=(update.status or "", update.task_status), restores=0)
+                self._links[update.record_id] = link
+                moved.append(link)
+            ids = [update.record_id for update in updates]
+            self._state.settle(lead_writes=ids, links=moved)
+        for update in updates:
+            self._done(update.record_id)
+            self._count(adopted=int(update.adopt), pulled=int(update.status is not None))
+        self._progress.step(len(updates))
+
+    def _cells(self, update: UpdateLead) -> Mapping[str, Any]:
+        cells: dict[str, Any] = {}
+        if update.status is not None:
+            cells[self._settings.status_field] = update.status
+        if update.task_cell is not None:
+            cells[self._settings.task_id_field] = update.task_cell
+        return cells
+
+    def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
+        if not error.outcome_unknown:
+            self._state.settle(lead_writes=(update.record_id,))
+        phase = 2 if update.status is not None else 1
+        self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
+
+    # --- creates
+
+    def _create_all(self) -> None:
+        """The first create alone, to see that ClickUp keeps the marker; then many at once, write-backs beside them."""
+        written_back: queue.SimpleQueue[tuple[CreateTask, str] | None] = queue.SimpleQueue()
+        writer = Crew("airtable", (lambda: self._write_back(written_back),), 1)
+        jobs = [self._create_job(create, written_back) for create in self._plan.creates]
+        try:
+            if self._going():
+                jobs[0]()
+            self._side_by_side([job for job in jobs[1:] if not self.no_creates])
+            self._find_lost_creates(written_back)
+        finally:
+            written_back.put(None)
+        writer.join()
+
+    def _create_job(
+        self, create: CreateTask, written_back: queue.SimpleQueue[tuple[CreateTask, str] | None]
+    ) -> Callable[[], None]:
+        def work(action: CreateTask) -> None:
+            if self.no_creates:
+                return
+            task_id = self._create(action)
+            if task_id:
+                written_back.put((action, task_id))
+
+        return self._job(work, create)
+
+    def _create(self, create: CreateTask) -> str:
+        try:
+            answer = self._tools.clickup.create(
+                name=create.name,
+                description=create.description,
+                status=create.status,
+                marker=create.record_id,
+                announce=lambda: self._state.announce_create(AnnouncedCreate(create.record_id, self._clickup_ms())),
+            )
+        except ApiError as error:
+            self._create_failed(create, error)
+            return ""
+        self._record_create(create, answer)
+        return answer.id
+
+    def _create_failed(self, create: CreateTask, error: ApiError) -> None:
+        if error.outcome_unknown:
+            with self._mutex:
+                self._lost.append(create)
+        else:
+            self._state.settle(creates=(create.record_id,))
+        if isinstance(error, QuotaSpent):
+            with self._mutex:
+                self.no_creates = error.message
+                self._spent = True
+        self._fail(Failure(create.record_id, "", 1, str(error), error.hint), error)
+
+    def _record_create(self, create: CreateTask, answer: Task) -> None:
+        task = known_task(answer, self._settings.clickup_list_id)
+        link = Link(
+            create.record_id,
+            task.id,
+            (create.lead_status, create.status),
+            digest(create.name),
+            create.details,
+            task.name,
+            task.description,
+            task.status,
+            task.name,
+            task.description,
+            task.created,
+            task.elsewhere,
+        )
+        with self._mutex:
+            self._links[create.record_id] = link
+            self._state.settle(creates=(create.record_id,), links=(link,))
+        self._count(created=1)
+        if task.marker != create.record_id:
+            self._mend_marker(create, task)
+
+    def _mend_marker(self, create: CreateTask, task: KnownTask) -> None:
+        """ClickUp drops a custom field that does not apply, without a word: set it, look, or create no more."""
+        with self._mutex:
+            self.no_creates = self.no_creates or "ClickUp did not keep the custom field of the first task"
+        try:
+            self._tools.clickup.set_marker(task.id, create.record_id)
+            if self._tools.clickup.task(task.id).marker == create.record_id:
+                self._notices.append(
+                    Notice(
+                        create.record_id, task.id, "ClickUp dropped the marker from the create; it was set afterwards"
+                    )
+                )
+                with self._mutex:
+                    self.no_creates = ""
+                return
+            why, hint = "ClickUp does not keep the record id in the custom field", ""
+        except ApiError as error:
+            why, hint = str(error), error.hint
+        self._fail(
+            Failure(
+                create.record_id,
+                task.id,
+                1,
+                f"its task has no marker: {why}",
+                hint or "make CLICKUP_CUSTOM_FIELD_ID a text field of this List that applies to its default task type",
+            )
+        )
+
+    def _find_lost_creates(self, written_back: queue.SimpleQueue[tuple[CreateTask, str] | None]) -> None:
+        """Creates whose answer was lost: ask ClickUp by marker, once. What is not found waits for a later run."""
+        for create in self._lost:
+            if not self._going():
+                return
+            try:
+                found = self._tools.clickup.with_marker(create.record_id)
+            except (ApiError, Interrupted) as error:
+                log.info("asking for the task of %s: %s", create.record_id, error)
+                continue
+            if found:
+                oldest = min(found, key=lambda task: (task.created, task.id))
+                self._record_create(create, oldest)
+                with self._mutex:
+                    self._failed = [each for each in self._failed if each.record_id != create.record_id]
+                written_back.put((create, oldest.id))
+
+    def _write_back(self, created: queue.SimpleQueue[tuple[CreateTask, str] | None]) -> None:
+        """Write the ids of new tasks to their leads, in tens, while others are still being created."""
+        waiting: list[UpdateLead] = []
+        while (item := created.get()) is not None:
+            create, task_id = item
+            waiting.append(UpdateLead(create.record_id, task_id, create.status, None, task_id, False, "", ()))
+            if len(waiting) == BATCH:
+                self._write_back_now(waiting)
+                waiting = []
+        if waiting:
+            self._write_back_now(waiting)
+
+    def _write_back_now(self, updates: Sequence[UpdateLead]) -> None:
+        if self.halted is not None and self.halted.service == "airtable":
+            return
+        try:
+            self._tools.airtable.update([(update.record_id, self._cells(update)) for update in updates])
+        except Interrupted:
+            return
+        except (InvalidRequest, NotFound) as error:
+            if len(updates) == 1:
+                self._lead_failed(updates[0], error)
+                return
+            for update in updates:
+                self._write_back_now((update,))
+            return
+        except ApiError as error:
+            for update in updates:
+                self._lead_failed(update, error)
+            return
+        for update in updates:
+            self._done(update.record_id)
+
+    # --- reading again, only to cancel
+
+    def _refresh(self) -> None:
+        """Work whose reading is older than a minute is checked by one more poll of each side's changes."""
+        with self._recheck:
+            if not self._going() or self._tools.clock.monotonic() - self._reading.read_at < READING_AGE_SECONDS:
+                return
+            try:
+                leads, tasks = self._reading.changed_meanwhile()
+            except (ApiError, Interrupted) as error:
+                log.warning("what changed meanwhile could not be read, so the run ends here: %s", error)
+                with self._mutex:
+                    if isinstance(error, ApiError):
+                        self.halted = self.halted or error
+                return
+            self._cancel(leads, tasks)
+
+    def _cancel(self, leads: Mapping[str, Lead], tasks: Mapping[str, KnownTask]) -> None:
+        why = "not done yet: it was changed while the run was at work"
+        with self._mutex:
+            for record_id, now in leads.items():
+                before = self._reading.leads.get(record_id)
+                if record_id in self._pending and before is not None and _lead_differs(before, now):
+                    self._cancelled[record_id] = why
+            by_task = {link.task_id: link for link in self._links.values()}
+            for task in tasks.values():
+                link = by_task.get(task.id)
+                if link is not None and link.record_id in self._pending and _task_differs(link, task):
+                    self._cancelled[link.record_id] = why
+                if link is None and is_record_id(task.marker) and task.marker in self._pending:
+                    self._cancelled[task.marker] = why
+
+    def _still_wanted(self, record_id: str) -> bool:
+        with self._mutex:
+            return record_id not in self._cancelled
+
+    def cancel(self, record_ids: Iterable[str], why: str) -> None:
+        """Leave some records to a later run."""
+        with self._mutex:
+            self._cancelled.update(dict.fromkeys(record_ids, why))
+
+    # --- counting
+
+    def _done(self, record_id: str) -> None:
+        with self._mutex:
+            self._owed[record_id] = self._owed.get(record_id, 1) - 1
+            if self._owed[record_id] <= 0:
+                self._pending.discard(record_id)
+
+    def _count(self, **more: int) -> None:
+        with self._mutex:
+            for name, count in more.items():
+                setattr(self, name, getattr(self, name) + count)
+
+    def _fail(self, failure: Failure, error: ApiError | None = None) -> None:
+        with self._mutex:
+            self._failed.append(failure)
+            self._pending.discard(failure.record_id)
+            if error is not None and error.code in _SETUP_CODES:
+                self.setup_doubtful = True
+            if isinstance(error, AuthError) or (isinstance(error, QuotaSpent) and error.service == "airtable"):
+                self.halted = self.halted or error
+
+    def _clickup_ms(self) -> int:
+        return int(self._tools.clickup.now() * 1000)
+
+
+def _lead_differs(before: Lead, now: Lead) -> bool:
+    return (before.status, before.name, before.details, before.task_cell) != (
+        now.status,
+        now.name,
+        now.details,
+        now.task_cell,
+    )
+
+
+def _task_differs(link: Link, task: KnownTask) -> bool:
+    """Whether a task is no longer as this run last saw it or left it."""
+    return (link.seen_status, link.seen_name, link.seen_description, link.record_id) != (
+        task.status,
+        task.name,
+        task.description,
+        task.marker,
+    )

@@ -1,0 +1,403 @@
+"""Reading both sides: whole, or what changed since the watermarks, and what the decisions want to know besides."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from clients.airtable import (
+    AirtableClient,
+    any_of,
+    changed_since,
+    is_blank,
+    is_one_of,
+    status_newer_than,
+    status_older_than,
+)
+from clients.clickup import ClickUpClient
+
+from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent
+from clock import Clock
+from config import Settings
+from engine.parallel import both, each
+from engine.setup import Setup
+from models import (
+    KnownTask,
+    Lead,
+    Link,
+    NotText,
+    Record,
+    Stray,
+    Task,
+    TaskGone,
+    UnreadTask,
+    Wanted,
+)
+from state import State
+from text import cell_text, clean, cut, cut_bytes, digest, one_line
+from world import ANOTHER_LIST, World, is_record_id, parse_reference
+
+LONGEST_NAME = 2000
+LONGEST_DESCRIPTION_BYTES = 250_000
+OVERLAP_SECONDS = 60
+_BY_ID = 100
+_T = TypeVar("_T")
+
+log = logging.getLogger("sync")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """What a run works with: the two clients, the time, and the word to stop."""
+
+    airtable: AirtableClient
+    clickup: ClickUpClient
+    clock: Clock
+    stop: threading.Event
+    workers: int
+
+
+class LeadMaker:
+    """Turns Airtable's rows into leads, by the names of the fields that the settings chose."""
+
+    def __init__(self, settings: Settings, setup: Setup) -> None:
+        self._settings = settings
+        self._setup = setup
+        self._details = tuple(name for name in settings.detail_fields if name in setup.fields)
+        self._fallbacks = tuple(name for name in ("Company", "Email") if name in setup.fields)
+        wanted = (settings.name_field, settings.status_field, settings.task_id_field)
+        self.fields = tuple(dict.fromkeys((*wanted, *self._details, *self._fallbacks)))
+
+    def lead(self, record: Record, link: Link | None = None) -> Lead:
+        """One row as a lead. The description is left out where the link proves that nobody will ask for it."""
+        lines = []
+        for name in self._details:
+            value = clean(cell_text(record.fields.get(name))).strip()
+            if value:
+                lines.append(f"{name}: {value}")
+        details = digest("\n".join(lines))
+        description = "" if link is not None and link.details == details else self._description(record.id, lines)
+        return Lead(
+            record.id,
+            record.created,
+            self._name(record),
+            description,
+            details,
+            _text_cell(record.fields.get(self._settings.status_field)),
+            _text_cell(record.fields.get(self._settings.task_id_field)),
+        )
+
+    def _name(self, record: Record) -> str:
+        for field in (self._settings.name_field, *self._fallbacks):
+            name = one_line(clean(cell_text(record.fields.get(field))))
+            if name:
+                return cut(name, LONGEST_NAME)
+        return record.id
+
+    def _description(self, record_id: str, lines: Sequence[str]) -> str:
+        base, table = self._settings.airtable_base_id, self._setup.table_id
+        address = f"https://airtable.com/{base}/{table}/{record_id}" if table else record_id
+        ending = f"\n\nAirtable record: {address}" if lines else f"Airtable record: {address}"
+        room = LONGEST_DESCRIPTION_BYTES - len(ending.encode())
+        return cut_bytes("\n".join(lines), room) + ending
+
+
+def _text_cell(value: Any) -> str | NotText:
+    if value is None:
+        return ""
+    return clean(value).strip() if isinstance(value, str) else NotText(cell_text(value) or repr(value)[:200])
+
+
+def known_task(task: Task, list_id: str) -> KnownTask:
+    """One of ClickUp's tasks as the decisions see it."""
+    elsewhere = ""
+    if task.list_id != list_id:
+        elsewhere = ANOTHER_LIST
+    elif task.archived:
+        elsewhere = "archived"
+    elif task.subtask:
+        elsewhere = "a subtask"
+    return KnownTask(
+        task.id,
+        task.status,
+        task.marker,
+        digest(task.name.strip()),
+        digest(plain(task.description)),
+        task.created,
+        task.updated,
+        elsewhere,
+    )
+
+
+def plain(description: str) -> str:
+    """A description without what services change on the way: line ends and outer white space."""
+    return description.replace("\r\n", "\n").strip()
+
+
+class Reading:
+    """Everything that this run has read so far, and the ways to read more. `world` hands it to the decisions."""
+
+    def __init__(self, settings: Settings, setup: Setup, state: State, tools: Tools, *, full: bool) -> None:
+        self._settings = settings
+        self._state = state
+        self._tools = tools
+        self.make = LeadMaker(settings, setup)
+        self.full = full
+        self.leads: dict[str, Lead | None] = {}
+        self.tasks: dict[str, KnownTask | TaskGone | UnreadTask] = {}
+        self.airtable_date = 0.0
+        self.clickup_date = 0.0
+        self.read_at = tools.clock.monotonic()
+        self.complete = True
+        self.short = ""
+        self.in_view: set[str] | None = None
+        self._listed: set[str] = set()
+        self._suspects: frozenset[str] = frozenset()
+        self._last_poll: tuple[float, float] | None = None
+        self._asked: dict[str, int] = {}
+        self._status_since: dict[str, int | None] = {}
+        self._lead_after: dict[tuple[str, int], bool] = {}
+        self._lead_before: dict[tuple[str, int], bool] = {}
+        self._links: dict[str, Link] = state.all_links() if full else {}
+        self._strays: tuple[Stray, ...] = ()
+        self.creates = state.announced_creates()
+        self.task_writes = state.announced_task_writes()
+        self.lead_writes = state.announced_lead_writes()
+
+    # --- the two listings
+
+    def read(self, *, airtable_since: float, clickup_since: int, again: Iterable[str], look: Iterable[str]) -> None:
+        """Read both sides at once: whole, or what changed since the watermarks (Unix seconds; milliseconds).
+
+        `again` are leads to read by id besides, `look` are tasks that must be read before they are believed to exist.
+        """
+        self._suspects = frozenset(look)
+        ids = frozenset(again)
+        if self.full:
+            both(lambda: self._list_leads(""), lambda: self._list_tasks(archived=False))
+        else:
+            both(
+                lambda: self._list_leads(changed_since(airtable_since)),
+                lambda: self._poll_tasks(clickup_since),
+            )
+            self._read_leads(ids - self.leads.keys())
+        if self._settings.view:
+            self._read_view(airtable_since, ids)
+        if not self.full:
+            return
+        if self.traces():
+            self._list_tasks(archived=True)
+        self._doubt_an_empty_listing()
+
+    def traces(self) -> bool:
+        """Whether anything shows that the two sides were synced before: links, Task IDs, markers."""
+        return (
+            not self._state.new
+            or any(isinstance(task, KnownTask) and is_record_id(task.marker) for task in self.tasks.values())
+            or any(lead is not None and lead.task_cell != "" for lead in self.leads.values())
+        )
+
+    def _list_leads(self, formula: str) -> None:
+        for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
+            self.airtable_date = self.airtable_date or page.date
+            for record in page.rows:
+                self.leads[record.id] = self.make.lead(record, self._links.get(record.id))
+
+    def _list_tasks(self, *, archived: bool) -> None:
+        for page in self._tools.clickup.walk("created", 0, archived=archived):
+            self.clickup_date = self.clickup_date or page.date
+            if not page.in_order:
+                self._unproven("ClickUp's listing came out of order")
+            self._take_tasks(page.rows)
+
+    def _poll_tasks(self, since: int) -> None:
+        for page in self._tools.clickup.walk("updated", since):
+            self.clickup_date = self.clickup_date or page.date
+            if not page.in_order:
+                self._unproven("ClickUp's listing came out of order")
+            self._take_tasks(page.rows)
+
+    def _take_tasks(self, rows: Iterable[Task]) -> None:
+        for task in rows:
+            self.tasks[task.id] = known_task(task, self._settings.clickup_list_id)
+            self._listed.add(task.id)
+
+    def take_late_tasks(self, rows: Iterable[Task]) -> None:
+        """Remember tasks that turned up after the plan was made."""
+        for task in rows:
+            self.tasks.setdefault(task.id, known_task(task, self._settings.clickup_list_id))
+
+    def _read_view(self, since: float, again: frozenset[str]) -> None:
+        """Which leads are in the view; asked only for those that could get a task now."""
+        formula = ""
+        if not self.full:
+            parts = [is_blank(self._settings.task_id_field), changed_since(since)]
+            formula = any_of(*parts, *([is_one_of(sorted(again))] if again else []))
+        self.in_view = set()
+        listing = self._tools.airtable.list_records(fields=self.make.fields, formula=formula, view=self._settings.view)
+        for page in listing:
+            for record in page.rows:
+                self.in_view.add(record.id)
+                self.leads.setdefault(record.id, self.make.lead(record, self._links.get(record.id)))
+
+    def _doubt_an_empty_listing(self) -> None:
+        if self._links and not self._listed:
+            self._unproven("ClickUp listed no task at all, though some are linked")
+
+    def _unproven(self, why: str) -> None:
+        self.complete = False
+        self.short = self.short or why
+
+    # --- what the decisions want to know
+
+    def world(self) -> World:
+        """All of it, for the decisions."""
+        if not self.full:
+            self._load_links()
+        return World(
+            leads=self.leads,
+            tasks=self.tasks,
+            links=self._links,
+            strays=self._strays,
+            creates=self.creates,
+            task_writes=self.task_writes,
+            lead_writes=self.lead_writes,
+            full=self.full,
+            complete=self.complete,
+            suspects=self._suspects,
+            in_view=None if self.in_view is None else frozenset(self.in_view),
+            asked=self._asked,
+            status_since=self._status_since,
+            lead_after=self._lead_after,
+            lead_before=self._lead_before,
+        )
+
+    def _load_links(self) -> None:
+        named = {parse_reference(lead.task_cell) for lead in self.leads.values() if lead is not None}
+        markers = {task.marker for task in self.tasks.values() if isinstance(task, KnownTask) and task.marker}
+        leads = {*self.leads, *markers, *self.creates, *self.task_writes, *self.lead_writes}
+        tasks = {*self.tasks, *(each for each in named if isinstance(each, str) and each)}
+        self._links = self._state.links_of(leads=leads, tasks=tasks)
+        self._strays = self._state.strays_of(leads)
+
+    def fetch(self, wanted: Wanted) -> None:
+        """Read what the decisions want. A record that cannot be read is told as such and stops nothing else."""
+        self._read_leads(wanted.leads)
+        self._read_tasks(sorted(wanted.tasks - self.tasks.keys()))
+        each(sorted(wanted.markers), self._ask_for_marker, self._tools.workers)
+        self._read_status_since(sorted(wanted.task_status_since))
+        self._read_status_times(wanted.lead_status_after, status_newer_than, self._lead_after)
+        self._read_status_times(wanted.lead_status_before, status_older_than, self._lead_before)
+
+    def _read_leads(self, ids: Iterable[str]) -> None:
+        """Read leads by id; those that a complete answer leaves out are not in the table."""
+        wanted = [record_id for record_id in sorted(ids) if is_record_id(record_id)]
+        found: dict[str, Lead | None] = dict.fromkeys(ids)
+        for page in self._tools.airtable.read_by_ids(wanted, fields=self.make.fields):
+            found.update((record.id, self.make.lead(record)) for record in page.rows)
+        self.leads.update(found)
+
+    def _read_tasks(self, ids: Sequence[str]) -> None:
+        """Read tasks by id. In a full run one that the listing should have shown proves the listing short."""
+        for chunk in _chunks(ids, 20):
+            each(chunk, self._read_task, self._tools.workers)
+            if self.full and not self.complete:
+                return  # from here on linked tasks that the listing left out count as they were last seen
+
+    def _read_task(self, task_id: str) -> None:
+        try:
+            task = self._tools.clickup.task(task_id)
+        except NotFound as error:
+            self.tasks[task_id] = TaskGone.DELETED if error.code == "ITEM_013" else TaskGone.HIDDEN
+            return
+        except ApiError as error:
+            _raise_if_all_must_stop(error)
+            self.tasks[task_id] = UnreadTask(f"its task could not be read: {error}", error.hint)
+            return
+        known = known_task(task, self._settings.clickup_list_id)
+        self.tasks[task_id] = known
+        settled = self.clickup_date * 1000 - self._settings.create_doubt_seconds * 1000
+        if self.full and known.elsewhere in ("", "a subtask") and known.created < settled:
+            self._unproven(f"ClickUp's listing leaves out task {task_id}, which is in the List")
+
+    def _ask_for_marker(self, record_id: str) -> None:
+        asked = int(self._tools.clickup.now() * 1000)
+        try:
+            found = [
+                *self._tools.clickup.with_marker(record_id),
+                *self._tools.clickup.with_marker(record_id, archived=True),
+            ]
+        except ApiError as error:
+            _raise_if_all_must_stop(error)
+            log.warning("%s", error)
+            asked = 0
+            found = []
+        for task in found:
+            self.tasks[task.id] = known_task(task, self._settings.clickup_list_id)
+        self._asked[record_id] = asked
+
+    def _read_status_since(self, ids: Sequence[str]) -> None:
+        for chunk in _chunks(ids, _BY_ID):
+            self._status_since.update(dict.fromkeys(chunk))
+            try:
+                self._status_since.update(self._tools.clickup.time_in_status(chunk))
+            except ApiError as error:  # not in every plan, and only ever evidence
+                _raise_if_all_must_stop(error)
+                log.info("time in status is not to be had: %s", error)
+
+    def _read_status_times(
+        self,
+        asked: Iterable[tuple[str, int]],
+        condition: Callable[[str, str, float], str],
+        answers: dict[tuple[str, int], bool],
+    ) -> None:
+        for chunk in _chunks(sorted(asked), _BY_ID):
+            formula = any_of(*(condition(record_id, self._settings.status_field, ms / 1000) for record_id, ms in chunk))
+            found: set[str] = set()
+            try:
+                for page in self._tools.airtable.list_records(fields=self.make.fields[:1], formula=formula):
+                    found.update(record.id for record in page.rows)
+            except InvalidRequest as error:
+                log.info("Airtable does not tell when the status was changed: %s", error)
+            answers.update((key, key[0] in found) for key in chunk)
+
+    # --- reading again, only to cancel
+
+    def changed_meanwhile(self) -> tuple[dict[str, Lead], dict[str, KnownTask]]:
+        """What changed on either side since it was last read: leads and tasks as they are now."""
+        since_leads, since_tasks = self._last_poll or (self.airtable_date, self.clickup_date)
+        leads: dict[str, Lead] = {}
+        tasks: dict[str, KnownTask] = {}
+        dates: list[float] = []
+        for page in self._tools.airtable.list_records(fields=self.make.fields, formula=changed_since(since_leads - 1)):
+            dates.append(page.date)
+            leads.update((record.id, self.make.lead(record)) for record in page.rows)
+        first_task_date = 0.0
+        for tasks_page in self._tools.clickup.walk("updated", int(since_tasks * 1000) - 1000):
+            first_task_date = first_task_date or tasks_page.date
+            tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in tasks_page.rows)
+        self._last_poll = (dates[0], first_task_date)
+        self.read_at = self._tools.clock.monotonic()
+        return leads, tasks
+
+    def strays(self) -> tuple[Stray, ...]:
+        """The tasks of this reading that bear a marker and are not linked by it."""
+        linked = {link.task_id: link.record_id for link in self._links.values()}
+        return tuple(
+            Stray(task.id, task.marker, task.created)
+            for task in self.tasks.values()
+            if isinstance(task, KnownTask) and is_record_id(task.marker) and linked.get(task.id) != task.marker
+        )
+
+
+def _raise_if_all_must_stop(error: ApiError) -> None:
+    if isinstance(error, AuthError | QuotaSpent):
+        raise error
+
+
+def _chunks(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

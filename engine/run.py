@@ -1,0 +1,305 @@
+"""The order of a run, from the set-up's examination to the watermarks."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clients.errors import ApiError, InvalidRequest, NotFound
+from config import Settings, fingerprint
+from engine import setup as setup_room
+from engine.carrying_out import CarryingOut, Progress
+from engine.reading import OVERLAP_SECONDS, Reading, Tools
+from engine.setup import Setup
+from errors import ConfigError, SafetyStop, SyncError
+from models import Failure, Notice, Outcome, Plan
+from state import State
+from sync_logic import Rules, brakes, limited, plan, status_changes, subjects
+
+_MOST_ROUNDS = 50
+
+log = logging.getLogger("sync")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    dry_run: bool = False
+    full: bool = False
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    phase: int | None = None
+    force: bool = False
+
+
+def check(settings: Settings, tools: Tools) -> Setup:
+    """Examine the set-up, read-only. Raises ConfigError with every problem."""
+    return setup_room.examine(settings, tools.airtable, tools.clickup)
+
+
+def sync(settings: Settings, options: Options, state: State, tools: Tools, progress: Progress) -> Outcome:
+    """One run. Raises SyncError where nothing could be planned; what fails later is in the outcome.
+
+    With `dry_run`, the state must be a copy: the plan is made and nothing is written to either service.
+    """
+    run = _Run(settings, options, state, tools, progress)
+    return run.run()
+
+
+class _Run:
+    def __init__(self, settings: Settings, options: Options, state: State, tools: Tools, progress: Progress) -> None:
+        self._settings = settings
+        self._options = options
+        self._state = state
+        self._tools = tools
+        self._progress = progress
+        self._started = tools.clock.monotonic()
+        self._started_at = tools.clock.time()
+        self._partial = bool(options.only or options.phase is not None)
+        self._warnings: list[str] = []
+        self._examined = False
+
+    def run(self) -> Outcome:
+        setup = self._setup()
+        reading, made = self._read_and_plan(setup)
+        made = limited(made, creates=self._options.limit, phase=self._options.phase)
+        self._partial = self._partial or any(failure.phase == 0 for failure in made.left)
+        outcome = _planned(made, reading, self._warnings, self._state.count_links())
+        if self._options.dry_run:
+            return dataclasses.replace(outcome, plan=made)
+        if not self._options.force:
+            _brake(made, outcome.pairs)
+        self._keep_readings(reading, made)
+        work = CarryingOut(made, reading, self._settings, self._state, self._tools, self._progress, self._deadline())
+        work.run(before_creates=lambda: self._settle_creates(reading, work, made))
+        outcome = work.outcome(outcome)
+        outcome = self._ending(outcome, work)
+        self._record(reading, outcome)
+        return outcome
+
+    # --- set-up
+
+    def _setup(self) -> Setup:
+        """What the last examination found, or a new one: on the first run, after other settings, or after a doubt."""
+        kept = setup_room.from_text(self._state.value("setup"), self._settings)
+        setup = kept or self._examine()
+        self._warnings.extend(setup.warnings)
+        return setup
+
+    def _examine(self) -> Setup:
+        self._examined = True
+        setup = setup_room.examine(self._settings, self._tools.airtable, self._tools.clickup)
+        self._state.keep_values({"setup": setup_room.to_text(setup)})
+        return setup
+
+    # --- reading and planning
+
+    def _is_full(self) -> bool:
+        last = float(self._state.value("last_full") or 0)
+        now = self._tools.clock.time()
+        due = not (last <= now < last + self._settings.full_every_hours * 3600)
+        changed = self._state.value("settings") != fingerprint(self._settings)
+        return self._options.full or due or changed or self._state.value("short") is not None
+
+    def _read_and_plan(self, setup: Setup) -> tuple[Reading, Plan]:
+        """Read, and plan; where a service says that a name is unknown, the set-up is examined and its problems told."""
+        for _ in range(len(self._settings.detail_fields) + 1):
+            try:
+                reading = self._read(setup)
+                return reading, self._plan(reading, setup)
+            except (InvalidRequest, NotFound) as error:
+                without = _without_unknown_field(setup, error)
+                if without is None:
+                    if not self._examined:
+                        self._examine()
+                    raise ConfigError(
+                        [f"{error}" + (f" ({error.hint})" if error.hint else "")],
+                        "run with --check to examine the set-up",
+                    ) from error
+                field = (set(setup.fields) - set(without.fields)).pop()
+                self._warnings.append(f"AIRTABLE_DETAIL_FIELDS: the table has no field '{field}'; it is left out")
+                setup = without
+        raise AssertionError("every field was left out once and the table still refuses one")
+
+    def _read(self, setup: Setup) -> Reading:
+        full = self._is_full()
+        reading = Reading(self._settings, setup, self._state, self._tools, full=full)
+        unfinished = self._state.unfinished()
+        announced = (*reading.creates, *reading.task_writes, *reading.lead_writes)
+        self._progress.stage("reading everything" if full else "reading what changed", 0)
+        reading.read(
+            airtable_since=float(self._state.value("airtable_watermark") or 0),
+            clickup_since=int(float(self._state.value("clickup_watermark") or 0) * 1000),
+            again={*(each.record_id for each in unfinished), *announced, *self._options.only},
+            look=(each.task_id for each in unfinished if each.look and each.task_id),
+        )
+        return reading
+
+    def _plan(self, reading: Reading, setup: Setup) -> Plan:
+        rules = _rules(self._settings, setup)
+        for _ in range(_MOST_ROUNDS):
+            world = reading.world()
+            chosen = frozenset(self._options.only) or subjects(world)
+            made = plan(world, chosen, rules)
+            if isinstance(made, Plan):
+                return made
+            reading.fetch(made)
+        raise AssertionError(f"the decisions still want to know more after {_MOST_ROUNDS} rounds: {made}")
+
+    def _keep_readings(self, reading: Reading, made: Plan) -> None:
+        """What the readings alone prove, before anything is written."""
+        self._state.settle(
+            creates=made.settled_creates & reading.creates.keys(),
+            task_writes=made.settled_task_writes & reading.task_writes.keys(),
+            lead_writes=made.settled_lead_writes & reading.lead_writes.keys(),
+            links=made.links,
+        )
+        if reading.full:
+            self._state.keep_strays(reading.strays())
+        else:
+            self._state.keep_strays(reading.strays(), instead_of=reading.tasks)
+
+    # --- before the first create
+
+    def _settle_creates(self, reading: Reading, work: CarryingOut, made: Plan) -> None:
+        """Without a state file, whoever ran before may have died in mid-create: wait that out once, and look again."""
+        if self._state.value("creates_settled") is not None:
+            return
+        if reading.traces():
+            born = float(self._state.value("born") or reading.clickup_date)
+            self._state.keep_values({"born": str(born)})
+            remaining = born + self._settings.create_doubt_seconds - self._tools.clickup.now()
+            if reading.clickup_date < born + self._settings.create_doubt_seconds:
+                log.info("no state file, but traces of earlier runs: waiting %.0f s before creating tasks", remaining)
+                if remaining > 0 and self._tools.clock.wait(remaining, self._tools.stop):
+                    return
+                self._look_for_late_tasks(born, reading, work, made)
+        self._state.keep_values({"creates_settled": "1"})
+
+    def _look_for_late_tasks(self, born: float, reading: Reading, work: CarryingOut, made: Plan) -> None:
+        since = int((born - self._settings.create_doubt_seconds) * 1000)
+        wanted = {create.record_id for create in made.creates}
+        found = set()
+        for page in self._tools.clickup.walk("created", max(since, 1)):
+            reading.take_late_tasks(page.rows)
+            found.update(task.marker for task in page.rows if task.marker in wanted)
+        self._state.keep_strays(reading.strays())
+        work.cancel(found, "a task for it turned up while the run waited; the next run adopts it")
+
+    def _deadline(self) -> float | None:
+        budget = self._settings.time_budget_seconds
+        return None if budget is None else self._started + budget
+
+    # --- the end
+
+    def _ending(self, outcome: Outcome, work: CarryingOut) -> Outcome:
+        notices = list(outcome.notices)
+        if work.setup_doubtful:
+            self._state.keep_values({"setup": None})
+            notices.extend(Notice("", "", problem) for problem in self._setup_problems())
+        stopped = ""
+        if work.halted is not None:
+            stopped = f"{work.halted}"
+            if work.halted.hint:
+                stopped += f" ({work.halted.hint})"
+        elif work.no_creates:
+            stopped = f"no more tasks were created: {work.no_creates}"
+        elif self._tools.stop.is_set():
+            stopped = "the run was told to stop"
+        return dataclasses.replace(
+            outcome,
+            notices=tuple(notices),
+            stopped=stopped,
+            needs_person=work.needs_person,
+        )
+
+    def _setup_problems(self) -> Iterable[str]:
+        try:
+            self._examine()
+        except ConfigError as error:
+            return error.problems
+        except SyncError as error:
+            return (f"the set-up could not be examined: {error}",)
+        return ()
+
+    def _record(self, reading: Reading, outcome: Outcome) -> None:
+        """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
+        again = {failure.record_id: failure for failure in (*outcome.left, *outcome.failed) if failure.record_id}
+        values: dict[str, str | None] = {}
+        ended_early = self._tools.stop.is_set() or bool(outcome.stopped)
+        unfinished: Iterable[Failure] | None = None
+        if not self._partial and not ended_early:
+            unfinished = again.values()
+            if reading.complete:
+                values["airtable_watermark"] = repr(reading.airtable_date - OVERLAP_SECONDS)
+                values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
+                values["short"] = None
+                if reading.full:
+                    values["last_full"] = repr(self._started_at)
+                    values["settings"] = fingerprint(self._settings)
+            else:
+                values["short"] = "1"
+        requests = (self._tools.airtable.http.requests, self._tools.clickup.http.requests)
+        self._state.end_run(
+            unfinished=unfinished,
+            values=values,
+            run=(
+                time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started_at)),
+                self._tools.clock.monotonic() - self._started,
+                int(bool(outcome.failed or outcome.left or outcome.stopped)),
+                reading.full,
+                *requests,
+            ),
+        )
+
+
+def _without_unknown_field(setup: Setup, error: ApiError) -> Setup | None:
+    """The set-up less a detail field that the table turns out not to have, where the schema could not be read."""
+    found = re.search(r'Unknown field name: "(.*)"', error.message)
+    if setup.table_id or error.code != "UNKNOWN_FIELD_NAME" or not found or found.group(1) not in setup.fields:
+        return None
+    return dataclasses.replace(setup, fields=tuple(name for name in setup.fields if name != found.group(1)))
+
+
+def _rules(settings: Settings, setup: Setup) -> Rules:
+    return Rules(
+        settings.status_map,
+        settings.ignored_statuses,
+        settings.conflict_winner,
+        settings.missing_task,
+        int(settings.create_doubt_seconds * 1000),
+        settings.name_field,
+        settings.status_field,
+        settings.task_id_field,
+        setup.task_spelling(),
+        setup.lead_spelling(),
+    )
+
+
+def _planned(made: Plan, reading: Reading, warnings: Iterable[str], pairs: int) -> Outcome:
+    left = made.left
+    if reading.short:
+        left = (*left, Failure("", "", 0, reading.short, "nothing is created while a listing is not complete"))
+    return Outcome(
+        reading.full,
+        unchanged=made.unchanged,
+        pairs=max(pairs, sum(1 for link in reading.world().links.values() if link)),
+        failed=made.failed,
+        left=left,
+        notices=(*(Notice("", "", warning) for warning in warnings), *made.notices),
+        conflicts=made.conflicts,
+    )
+
+
+def _brake(made: Plan, pairs: int) -> None:
+    for changes, where in zip(status_changes(made), ("tasks", "leads"), strict=True):
+        if brakes(changes, pairs):
+            raise SafetyStop(
+                f"this run would change the status of {changes} {where}, of {pairs} pairs in all; nothing was written",
+                "look at the plan with --dry-run; if it is what you want, run once with --force",
+            )

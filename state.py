@@ -1,0 +1,444 @@
+"""What the program remembers between runs: one SQLite file, a lock beside it.
+
+Links, announced writes, unfinished records, watermarks, runs, and what the file belongs to. Every public method is one
+transaction that is on the disk when it returns, and may be called from any thread. Whatever SQLite refuses comes out
+as a StateError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from errors import Locked, StateError
+from models import (
+    AnnouncedCreate,
+    AnnouncedLeadWrite,
+    AnnouncedTaskWrite,
+    Failure,
+    Link,
+    Stray,
+)
+
+VERSION = 1
+_APPLICATION_ID = 0x41435359
+_MOST_VARIABLES = 500
+_RUNS_KEPT = 1000
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE links (
+    record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, base_lead TEXT, base_task TEXT,
+    name TEXT NOT NULL, details TEXT NOT NULL, answered_name TEXT NOT NULL, answered_description TEXT NOT NULL,
+    seen_status TEXT NOT NULL, seen_name TEXT NOT NULL, seen_description TEXT NOT NULL, created INTEGER NOT NULL,
+    elsewhere TEXT NOT NULL, restores INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE strays (task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX strays_by_lead ON strays (record_id);
+CREATE TABLE announced_creates (record_id TEXT PRIMARY KEY, sent INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE announced_task_writes (
+    record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, lead_status TEXT NOT NULL, status TEXT NOT NULL,
+    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE announced_lead_writes (
+    record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, task_status TEXT NOT NULL, status TEXT NOT NULL,
+    sent INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE unfinished (
+    record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, phase INTEGER NOT NULL, error TEXT NOT NULL,
+    hint TEXT NOT NULL, look INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE runs (
+    started_at TEXT NOT NULL, seconds REAL NOT NULL, exit_code INTEGER NOT NULL, full INTEGER NOT NULL,
+    airtable INTEGER NOT NULL, clickup INTEGER NOT NULL
+);
+"""
+_KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class Lock:
+    """One run at a time per state file. The kernel lets go of it when the process dies, however it dies.
+
+    It is an exclusive SQLite transaction on an empty file beside the state, which works alike on every system.
+    """
+
+    def __init__(self, state_file: Path) -> None:
+        path = _beside(state_file, ".lock")
+        _create_private(path)
+        try:
+            self._held = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._held.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise Locked(
+                    "another run is at work with this state file", "nothing to do: this run ends, that one goes on"
+                ) from None
+            raise StateError(f"{path}: {error}", "check the folder's permissions and free space") from error
+        except sqlite3.DatabaseError as error:
+            raise StateError(f"{path}: {error}", "this file is the lock: delete it while no run is going") from error
+
+    def release(self) -> None:
+        """Let the next run in."""
+        self._held.close()
+
+
+class State:
+    """The open state file.
+
+    `new` is true where there was none before. Open it with `State.open`, or with `State.copy` for a run that must
+    not write.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, where: str, new: bool) -> None:
+        self._db = connection
+        self._where = where
+        self._mutex = threading.RLock()
+        self.new = new
+
+    @classmethod
+    def open(cls, path: Path) -> State:
+        """Open or create the file, with mode 0600.
+
+        Raises StateError where it is damaged, of a newer version, no state file at all, or cannot be written.
+        """
+        _create_private(path)
+        try:
+            connection = _connect(path)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            return cls._prepared(connection, str(path))
+        except sqlite3.Error as error:
+            raise _unusable(str(path), error) from error
+
+    @classmethod
+    def copy(cls, path: Path) -> State:
+        """The file's content in memory: what is written to it is gone with it, and the file stays as it is."""
+        try:
+            connection = _connect(":memory:")
+            if path.exists() and path.stat().st_size:
+                with contextlib.closing(_connect(path)) as source:
+                    source.backup(connection)
+            return cls._prepared(connection, str(path))
+        except sqlite3.Error as error:
+            raise _unusable(str(path), error) from error
+
+    @classmethod
+    def _prepared(cls, connection: sqlite3.Connection, where: str) -> State:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        state = cls(connection, where, new=tables == 0)
+        if state.new:
+            with state._transaction():
+                for statement in _SCHEMA.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={VERSION}")
+                connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            return state
+        state._examine()
+        return state
+
+    def _examine(self) -> None:
+        if self._pragma("application_id") != _APPLICATION_ID:
+            raise StateError(
+                f"{self._where} is not a state file of this program", "set SYNC_STATE_FILE to another path"
+            )
+        version = self._pragma("user_version")
+        if version != VERSION:
+            raise StateError(
+                f"{self._where} was written by a version of this program that uses format {version}; "
+                f"this one reads format {VERSION}",
+                "use that version, or move the file away: the next run finds every task again by its marker",
+            )
+        if self._pragma("quick_check") != "ok":
+            raise StateError(f"{self._where} is damaged", _DAMAGED_HINT)
+        with self._transaction():  # a read-only file or a full disk is told before anything else is done
+            self._set("opened", "")
+            self._db.execute("DELETE FROM meta WHERE name = 'opened'")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # --- names and values
+
+    def value(self, name: str) -> str | None:
+        """A remembered text, or None."""
+        with self._reading():
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_values(self, values: Mapping[str, str | None]) -> None:
+        """Remember texts; None forgets one."""
+        with self._transaction():
+            for name, value in values.items():
+                self._set(name, value)
+
+    def _set(self, name: str, value: str | None) -> None:
+        if value is None:
+            self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def bind(self, binding: Mapping[str, str]) -> None:
+        """Tie a new file to base, table, List and field; refuse one that is tied to others."""
+        known = self.value("binding")
+        if known is None:
+            self.keep_values({"binding": json.dumps(dict(binding), sort_keys=True)})
+            return
+        bound: dict[str, Any] = json.loads(known)
+        differing = [
+            f"{name} {bound.get(name)!r}, now {value!r}" for name, value in binding.items() if bound.get(name) != value
+        ]
+        if differing:
+            raise StateError(
+                f"{self._where} belongs to another pair of table and List: " + "; ".join(differing),
+                "set SYNC_STATE_FILE to another path for this pair, or mend the settings; "
+                "--force sets the old file aside and begins a new one",
+            )
+
+    # --- links
+
+    def count_links(self) -> int:
+        """How many leads have a task."""
+        with self._reading():
+            return int(self._db.execute("SELECT count(*) FROM links").fetchone()[0])
+
+    def all_links(self) -> dict[str, Link]:
+        """Every link by its lead's id."""
+        with self._reading():
+            return {row[0]: _link(row) for row in self._db.execute("SELECT * FROM links")}
+
+    def links_of(self, *, leads: Iterable[str] = (), tasks: Iterable[str] = ()) -> dict[str, Link]:
+        """The links of some leads and some tasks, by lead id."""
+        found: dict[str, Link] = {}
+        with self._reading():
+            for column, ids in (("record_id", leads), ("task_id", tasks)):
+                for chunk in _chunks(list(ids)):
+                    marks = ",".join("?" * len(chunk))
+                    query = f"SELECT * FROM links WHERE {column} IN ({marks})"  # noqa: S608 - only names of ours
+                    found.update((row[0], _link(row)) for row in self._db.execute(query, chunk))
+        return found
+
+    def keep_links(self, links: Iterable[Link]) -> None:
+        """Remember links as they are given, in place of older ones of the same lead or task."""
+        with self._transaction():
+            self._db.executemany(_KEEP_LINK, map(_row, links))
+
+    # --- tasks with a marker and no link
+
+    def strays_of(self, leads: Iterable[str]) -> tuple[Stray, ...]:
+        """The tasks known to bear the marker of one of these leads without being linked."""
+        found: list[Stray] = []
+        with self._reading():
+            for chunk in _chunks(list(leads)):
+                marks = ",".join("?" * len(chunk))
+                query = f"SELECT task_id, record_id, created FROM strays WHERE record_id IN ({marks})"  # noqa: S608
+                found.extend(Stray(*row) for row in self._db.execute(query, chunk))
+        return tuple(found)
+
+    def keep_strays(self, strays: Iterable[Stray], *, instead_of: Iterable[str] | None = None) -> None:
+        """Remember strays in place of those with the given task ids; None: in place of all."""
+        with self._transaction():
+            if instead_of is None:
+                self._db.execute("DELETE FROM strays")
+            else:
+                self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((each,) for each in instead_of))
+            self._db.executemany(
+                "INSERT OR REPLACE INTO strays VALUES (?, ?, ?)",
+                ((stray.task_id, stray.record_id, stray.created) for stray in strays),
+            )
+
+    # --- announced writes
+
+    def announced_creates(self) -> dict[str, AnnouncedCreate]:
+        """Creates that were sent and not recorded as done, by lead id."""
+        with self._reading():
+            return {row[0]: AnnouncedCreate(*row) for row in self._db.execute("SELECT * FROM announced_creates")}
+
+    def announced_task_writes(self) -> dict[str, AnnouncedTaskWrite]:
+        """Updates of tasks that were sent and not recorded as done, by lead id."""
+        with self._reading():
+            rows = self._db.execute("SELECT * FROM announced_task_writes")
+            return {row[0]: AnnouncedTaskWrite(*row) for row in rows}
+
+    def announced_lead_writes(self) -> dict[str, AnnouncedLeadWrite]:
+        """Status writes to leads that were sent and not recorded as done, by lead id."""
+        with self._reading():
+            rows = self._db.execute("SELECT * FROM announced_lead_writes")
+            return {row[0]: AnnouncedLeadWrite(*row) for row in rows}
+
+    def announce_create(self, create: AnnouncedCreate) -> None:
+        """Note that a create is about to be sent."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO announced_creates VALUES (?, ?)", (create.record_id, create.sent))
+
+    def announce_task_write(self, write: AnnouncedTaskWrite) -> None:
+        """Note that an update of a task is about to be sent."""
+        row = (
+            write.record_id,
+            write.task_id,
+            write.lead_status,
+            write.status,
+            write.name,
+            write.description,
+            write.sent,
+        )
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO announced_task_writes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def announce_lead_writes(self, writes: Iterable[AnnouncedLeadWrite]) -> None:
+        """Note that statuses are about to be written to leads."""
+        rows = [(each.record_id, each.task_id, each.task_status, each.status, each.sent) for each in writes]
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO announced_lead_writes VALUES (?, ?, ?, ?, ?)", rows)
+
+    def settle(
+        self,
+        *,
+        creates: Iterable[str] = (),
+        task_writes: Iterable[str] = (),
+        lead_writes: Iterable[str] = (),
+        links: Iterable[Link] = (),
+    ) -> None:
+        """Forget announced writes whose outcome is known, and keep the links that came of them, at once."""
+        with self._transaction():
+            for table, ids in (
+                ("announced_creates", creates),
+                ("announced_task_writes", task_writes),
+                ("announced_lead_writes", lead_writes),
+            ):
+                query = f"DELETE FROM {table} WHERE record_id = ?"  # noqa: S608 - only names of ours
+                self._db.executemany(query, ((each,) for each in ids))
+            self._db.executemany(_KEEP_LINK, map(_row, links))
+
+    # --- the end of a run
+
+    def unfinished(self) -> tuple[Failure, ...]:
+        """Records that failed or were left by the last run, to be read again by id."""
+        with self._reading():
+            rows = self._db.execute("SELECT * FROM unfinished")
+            return tuple(Failure(row[0], row[1], row[2], row[3], row[4], look=bool(row[5])) for row in rows)
+
+    def end_run(
+        self,
+        *,
+        unfinished: Iterable[Failure] | None,
+        values: Mapping[str, str | None],
+        run: tuple[str, float, int, bool, int, int],
+    ) -> None:
+        """Keep what the next run needs: the unfinished records (None: as they were), watermarks, and this run's line.
+
+        `run` is started_at, seconds, exit code, full, requests to Airtable, requests to ClickUp.
+        """
+        with self._transaction():
+            if unfinished is not None:
+                self._db.execute("DELETE FROM unfinished")
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?)",
+                    ((f.record_id, f.task_id, f.phase, f.error, f.hint, f.look) for f in unfinished),
+                )
+            for name, value in values.items():
+                self._set(name, value)
+            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", run)
+            self._db.execute("DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (_RUNS_KEPT,))
+
+    # --- SQLite itself
+
+    def _pragma(self, name: str) -> Any:
+        return self._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._mutex:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise _unusable(self._where, error) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._reading():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def set_aside(path: Path, suffix: str) -> Path:
+    """Rename a state file that is not to be used any more, and answer its new path."""
+    aside = _beside(path, suffix)
+    for ending in ("", "-wal", "-shm"):
+        old = _beside(path, ending)
+        if old.exists():
+            old.rename(_beside(aside, ending))
+    return aside
+
+
+_DAMAGED_HINT = "move the file away: the next run finds every task again by its marker and creates nothing twice"
+
+
+def _unusable(where: str, error: sqlite3.Error) -> StateError:
+    text = str(error)
+    if "malformed" in text or "not a database" in text or "no such table" in text or "no such column" in text:
+        return StateError(f"{where} is damaged: {text}", _DAMAGED_HINT)
+    if "locked" in text:
+        return StateError(f"{where} is in use: {text}", "close the program that has it open")
+    return StateError(
+        f"{where} cannot be used: {text}", "check the folder's permissions and the free space of its disk"
+    )
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _create_private(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written: {error.strerror}", "set SYNC_STATE_FILE to a path that can be written"
+        ) from error
+
+
+def _connect(path: Path | str) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _MOST_VARIABLES):
+        yield ids[start : start + _MOST_VARIABLES]
+
+
+def _link(row: Sequence[Any]) -> Link:
+    base = None if row[2] is None else (str(row[2]), str(row[3]))
+    return Link(row[0], row[1], base, *row[4:])
+
+
+def _row(link: Link) -> tuple[Any, ...]:
+    lead, task = link.base if link.base is not None else (None, None)
+    return (
+        link.record_id,
+        link.task_id,
+        lead,
+        task,
+        link.name,
+        link.details,
+        link.answered_name,
+        link.answered_description,
+        link.seen_status,
+        link.seen_name,
+        link.seen_description,
+        link.created,
+        link.elsewhere,
+        link.restores,
+    )
