@@ -593,6 +593,7 @@ def test_values_are_read_back_as_the_service_writes_them(caller: Caller) -> None
     assert fields["Sum"] == 6
     assert fields["Ratio"] == {"specialValue": "NaN"}
     assert fields["Made"] == fields["Touched"] == "2023-11-14T22:13:20.000Z"
+    assert fields["Files"][0]["url"] == "https://example.com/plan.pdf"
     assert "Status touched" not in fields
     assert caller.ids(filterByFormula="{Broken}") == caller.ids(filterByFormula="{Ratio}") == []
     assert len(caller.ids(filterByFormula="AND({Sum}=6, {When}=DATETIME_PARSE('2021-12-26T12:00:00Z'))")) == 1

@@ -40,6 +40,7 @@ _DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
         "result": {"type": "dateTime", "options": _DATE_TIME},
     },
     "multipleAttachments": {"isReversed": False},
+    "multipleRecordLinks": {"isReversed": False, "prefersSingleRecordLink": False},
     "formula": {"isValid": True, "formula": "", "referencedFieldIds": [], "result": {"type": "singleLineText"}},
     "count": {"isValid": True, "recordLinkFieldId": None},
     "rollup": {"isValid": True, "recordLinkFieldId": None, "fieldIdInLinkedTable": None, "referencedFieldIds": [],

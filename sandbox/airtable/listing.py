@@ -209,7 +209,9 @@ def _view(table: Table, wanted: str, other_views: Mapping[str, View]) -> View | 
 def _sort(table: Table, wanted: Any, view: View | None) -> tuple[tuple[Field, bool], ...] | None:
     """The columns to sort by and whether downwards; () is the order of a view without a sort, None that of the ids."""
     if not wanted:
-        return None if view is None else tuple((table.fields[key], down) for key, down in view.sort)
+        return (
+            None if view is None else tuple((table.fields[key], down) for key, down in view.sort if key in table.fields)
+        )
     if not isinstance(wanted, list) or not all(isinstance(item, dict) for item in wanted):
         raise bad_request()
     for item in wanted:

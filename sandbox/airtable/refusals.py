@@ -19,6 +19,15 @@ class Refused(Exception):
         self.answer = Answer(status, body)
 
 
+class RefusedByEdge(Refused):
+    """The same from the server in front of the service, which speaks HTML."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        page = f"<html><head><title>{status} {reason}</title></head><body></body></html>".encode()
+        super().__init__(status, page)
+        self.answer = Answer(status, page, {"Content-Type": "text/html"})
+
+
 def refused(status: int, kind: str, message: str = "") -> Refused:
     """The usual shape: `{"error":{"type":..., "message":...}}`; some errors come without a message."""
     return Refused(status, {"error": {"type": kind, "message": message} if message else {"type": kind}})

@@ -20,6 +20,7 @@ from sandbox.airtable.limits import RateLimit
 from sandbox.airtable.listing import IN_QUERY_ONLY, Iterators, Shape, from_url, page, parse, parse_shape
 from sandbox.airtable.refusals import (
     Refused,
+    RefusedByEdge,
     bad_body,
     bad_request,
     no_route,
@@ -146,8 +147,7 @@ class Airtable:
 
     def _answer(self, request: Request) -> dict[str, Any]:
         if request.method == "GET" and _url_length(request) > LONGEST_URL:
-            page_ = b"<html><head><title>414 Request-URI Too Large</title></head><body></body></html>"
-            raise _Page(Answer(414, page_, {"Content-Type": "text/html"}))
+            raise RefusedByEdge(414, "Request-URI Too Large")
         route = self.route(request)
         if route == "unknown":
             raise no_route()
@@ -388,17 +388,15 @@ class Airtable:
         """A person makes a view of the records that a formula keeps, sorted by (column, "asc" or "desc"); its id.
         Raises InvalidFormula or KeyError."""
         with self.lock:
-            view = View(self._ids.new("viw"), name)
-            self.edit_view(view, formula, sort)
-            self.leads.views[view.id] = view
-            return view.id
+            view_id = self._ids.new("viw")
+            self.leads.views[view_id] = self._view(view_id, name, formula, sort)
+            return view_id
 
-    def edit_view(self, view: str | View, formula: str = "", sort: Iterable[tuple[str, str]] = ()) -> None:
-        """A person changes what a view (given by its id) keeps and how it sorts. Raises InvalidFormula or KeyError."""
+    def edit_view(self, view_id: str, formula: str = "", sort: Iterable[tuple[str, str]] = ()) -> None:
+        """A person changes what a view keeps and how it sorts. Raises InvalidFormula or KeyError."""
         with self.lock:
-            found = view if isinstance(view, View) else self.leads.views[view]
-            found.formula = self.leads.compile(formula) if formula else None
-            found.sort = tuple((self._field(column).id, direction == "desc") for column, direction in sort)
+            name = self.leads.views[view_id].name
+            self.leads.views[view_id] = self._view(view_id, name, formula, sort)
 
     def revoke_token(self) -> None:
         """The token is good for nothing from now on."""
@@ -424,6 +422,10 @@ class Airtable:
         with self.lock:
             return {key[-1]: self.leads.show(self.leads.rows[key[-1]]) for key in self.leads.by_serial}
 
+    def _view(self, view_id: str, name: str, formula: str, sort: Iterable[tuple[str, str]]) -> View:
+        keeps = self.leads.compile(formula) if formula else None
+        return View(view_id, name, keeps, tuple((self._field(column).id, way == "desc") for column, way in sort))
+
     def _field(self, name: str) -> Field:
         found = self.leads.field(name)
         if found is None:
@@ -445,14 +447,6 @@ class Airtable:
 
 _SCHEMA_QUERY = (("include[]", "visibleFieldIds"), ("include", "visibleFieldIds"))
 _FLAGS = ("typecast", "returnFieldsByFieldId")
-
-
-class _Page(Refused):
-    """An answer of the edge in front of the service, which is no JSON."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status, answer.body)
-        self.answer = answer
 
 
 def _meta_route(method: str, path: tuple[str, ...]) -> str:

@@ -35,7 +35,7 @@ class Row:
     before: Row | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class View:
     """A view: which records, by a formula, and in which order; without one, in order of creation."""
 
@@ -101,6 +101,8 @@ class Table:
         for field in made:
             spec = wanted[field.name]
             field.value = spec.get("value")
+            if field.type == "multipleRecordLinks":
+                field.options["linkedTableId"] = self.id
             field.references = tuple(self.need_field(name).id for name in spec.get("references", ()))
 
     # --- records
@@ -119,9 +121,7 @@ class Table:
         if not move or not cells:
             return self._put(replace(row, cells=after))
         touched = {**row.touched, **dict.fromkeys(cells, now)}
-        return self._put(
-            replace(row, cells=after, touched=touched, modified=now, since=now, before=self._kept(row, now))
-        )
+        return self._put(replace(row, cells=after, touched=touched, modified=now, since=now, before=self._kept(row)))
 
     def delete(self, record_id: str) -> None:
         row = self.rows[record_id]
@@ -133,11 +133,10 @@ class Table:
         """Bring a record back from the trash as it was: nothing says that this counts as a modification."""
         self._put(self.trash.pop(record_id))
 
-    def _kept(self, row: Row, now: int) -> Row | None:
-        horizon = now - int(self._switches().stale_seconds * 1000)
-        if horizon >= now:
+    def _kept(self, row: Row) -> Row | None:
+        if self._switches().stale_seconds <= 0:
             return None
-        return replace(row, before=None) if row.since <= horizon else row
+        return replace(row, before=None) if row.since <= self._horizon() else row
 
     def _put(self, row: Row) -> Row:
         if row.id in self.rows:
@@ -165,11 +164,16 @@ class Table:
     def seen(self, record_id: str) -> Row | None:
         """The record as a listing shows it: late by so much as the switch says."""
         row: Row | None = self.rows.get(record_id)
-        lag = int(self._switches().stale_seconds * 1000)
-        horizon = self._clock.milliseconds() - lag
-        while lag and row is not None and row.since > horizon:
+        if self._switches().stale_seconds <= 0:
+            return row
+        horizon = self._horizon()
+        while row is not None and row.since > horizon:
             row = row.before
         return row
+
+    def _horizon(self) -> int:
+        """The time whose state listings show, in milliseconds."""
+        return self._clock.milliseconds() - int(self._switches().stale_seconds * 1000)
 
     # --- reading
 

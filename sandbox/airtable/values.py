@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.airtable.fields import NUMBERS, TEXT, Field
 from sandbox.airtable.ids import Ids, is_id
@@ -161,7 +162,7 @@ class Casting:
             )
         if known:
             return dict(value)
-        name = value.get("filename") or value["url"].rsplit("/", 1)[-1] or "Unnamed attachment"
+        name = value.get("filename") or urlsplit(value["url"]).path.rsplit("/", 1)[-1] or "Unnamed attachment"
         return {"id": self.ids.new("att"), "url": value["url"], "filename": name}
 
     def _links(self, field: Field, value: Any) -> list[str]:
