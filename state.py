@@ -99,6 +99,7 @@ class State:
         self._db = connection
         self._where = where
         self._mutex = threading.RLock()
+        self._binding: str | None = None
         self.new = new
 
     @classmethod
@@ -108,25 +109,19 @@ class State:
         Raises StateError where it is damaged, of a newer version, no state file at all, or cannot be written.
         """
         _create_private(path)
-        try:
-            connection = _connect(path)
+        with _closed_on_failure(path, str(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             return cls._prepared(connection, str(path))
-        except sqlite3.Error as error:
-            raise _unusable(str(path), error) from error
 
     @classmethod
     def copy(cls, path: Path) -> State:
         """The file's content in memory: what is written to it is gone with it, and the file stays as it is."""
-        try:
-            connection = _connect(":memory:")
+        with _closed_on_failure(":memory:", str(path)) as connection:
             if path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect(path)) as source:
                     source.backup(connection)
             return cls._prepared(connection, str(path))
-        except sqlite3.Error as error:
-            raise _unusable(str(path), error) from error
 
     @classmethod
     def _prepared(cls, connection: sqlite3.Connection, where: str) -> State:
@@ -185,14 +180,14 @@ class State:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def bind(self, binding: Mapping[str, str]) -> None:
-        """Tie a new file to base, table, List and field; refuse one that is tied to others."""
+        """Refuse a file that is tied to another base, table, List or field. A new one is tied by `keep_binding`."""
         known = self.value("binding")
-        if known is None:
-            self.keep_values({"binding": json.dumps(dict(binding), sort_keys=True)})
-            return
-        bound: dict[str, Any] = json.loads(known)
+        self._binding = json.dumps(dict(binding), sort_keys=True)
+        bound: Mapping[str, Any] = binding if known is None else json.loads(known)
         differing = [
-            f"{name} {bound.get(name)!r}, now {value!r}" for name, value in binding.items() if bound.get(name) != value
+            f"{name} was {bound.get(name)!r}, now {value!r}"
+            for name, value in binding.items()
+            if bound.get(name) != value
         ]
         if differing:
             raise StateError(
@@ -200,6 +195,11 @@ class State:
                 "set SYNC_STATE_FILE to another path for this pair, or mend the settings; "
                 "--force sets the old file aside and begins a new one",
             )
+
+    def keep_binding(self) -> None:
+        """Tie the file to what `bind` was told, once the settings have proved to be right."""
+        if self._binding is not None:
+            self.keep_values({"binding": self._binding})
 
     # --- links
 
@@ -412,6 +412,19 @@ def _create_private(path: Path) -> None:
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+
+
+@contextlib.contextmanager
+def _closed_on_failure(path: Path | str, where: str) -> Iterator[sqlite3.Connection]:
+    """A connection that stays open only if all goes well."""
+    connection = _connect(path)
+    try:
+        yield connection
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise _unusable(where, error) from error
+        raise
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

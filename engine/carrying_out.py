@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import logging
 import queue
@@ -77,10 +78,8 @@ class CarryingOut:
         self._mutex = threading.RLock()
         self._recheck = threading.Lock()
         self._links: dict[str, Link] = {}
-        self._pending = {action.record_id for action in (*made.creates, *made.task_updates, *made.lead_updates)}
-        self._owed: dict[str, int] = {}
-        for action in (*made.creates, *made.task_updates, *made.lead_updates):
-            self._owed[action.record_id] = self._owed.get(action.record_id, 0) + 1
+        self._owed = collections.Counter(_records(made.creates, made.task_updates, made.lead_updates))
+        self._pending = set(self._owed)
         self._cancelled: dict[str, str] = {}
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
@@ -144,8 +143,7 @@ class CarryingOut:
         return "not done yet: the run was ended before its turn"
 
     def _known_links(self) -> dict[str, Link]:
-        wanted = [update.record_id for update in (*self._plan.task_updates, *self._plan.lead_updates)]
-        return self._state.links_of(leads=wanted)
+        return self._state.links_of(leads=_records(self._plan.task_updates, self._plan.lead_updates))
 
     def _going(self) -> bool:
         """Whether new work may be taken."""
@@ -502,7 +500,7 @@ class CarryingOut:
 
     def _done(self, record_id: str) -> None:
         with self._mutex:
-            self._owed[record_id] = self._owed.get(record_id, 1) - 1
+            self._owed[record_id] -= 1
             if self._owed[record_id] <= 0:
                 self._pending.discard(record_id)
 
@@ -522,6 +520,10 @@ class CarryingOut:
 
     def _clickup_ms(self) -> int:
         return int(self._tools.clickup.now() * 1000)
+
+
+def _records(*actions: Iterable[CreateTask | UpdateTask | UpdateLead]) -> list[str]:
+    return [action.record_id for group in actions for action in group]
 
 
 def _lead_differs(before: Lead, now: Lead) -> bool:

@@ -44,6 +44,7 @@ LONGEST_NAME = 2000
 LONGEST_DESCRIPTION_BYTES = 250_000
 OVERLAP_SECONDS = 60
 _BY_ID = 100
+_FEW = 20
 _T = TypeVar("_T")
 
 log = logging.getLogger("sync")
@@ -244,8 +245,15 @@ class Reading:
                 self.leads.setdefault(record.id, self.make.lead(record, self._links.get(record.id)))
 
     def _doubt_an_empty_listing(self) -> None:
-        if self._links and not self._listed:
-            self._unproven("ClickUp listed no task at all, though some are linked")
+        """An empty listing while links exist is believed only if each of the linked tasks is surely deleted."""
+        if self._listed or not self._links:
+            return
+        linked = [link.task_id for link in self._links.values()]
+        if len(linked) <= _FEW:
+            self._read_tasks(linked)
+            if all(self.tasks.get(task_id) is TaskGone.DELETED for task_id in linked):
+                return
+        self._unproven("ClickUp listed no task at all, though some are linked")
 
     def _unproven(self, why: str) -> None:
         self.complete = False
@@ -302,7 +310,7 @@ class Reading:
 
     def _read_tasks(self, ids: Sequence[str]) -> None:
         """Read tasks by id. In a full run one that the listing should have shown proves the listing short."""
-        for chunk in _chunks(ids, 20):
+        for chunk in _chunks(ids, _FEW):
             each(chunk, self._read_task, self._tools.workers)
             if self.full and not self.complete:
                 return  # from here on linked tasks that the listing left out count as they were last seen

@@ -153,6 +153,7 @@ class _Run:
 
     def _keep_readings(self, reading: Reading, made: Plan) -> None:
         """What the readings alone prove, before anything is written."""
+        self._state.keep_binding()
         self._state.settle(
             creates=made.settled_creates & reading.creates.keys(),
             task_writes=made.settled_task_writes & reading.task_writes.keys(),
@@ -184,7 +185,7 @@ class _Run:
     def _look_for_late_tasks(self, born: float, reading: Reading, work: CarryingOut, made: Plan) -> None:
         since = int((born - self._settings.create_doubt_seconds) * 1000)
         wanted = {create.record_id for create in made.creates}
-        found = set()
+        found: set[str] = set()
         for page in self._tools.clickup.walk("created", max(since, 1)):
             reading.take_late_tasks(page.rows)
             found.update(task.marker for task in page.rows if task.marker in wanted)
@@ -244,7 +245,7 @@ class _Run:
                     values["settings"] = fingerprint(self._settings)
             else:
                 values["short"] = "1"
-        requests = (self._tools.airtable.http.requests, self._tools.clickup.http.requests)
+        airtable, clickup = self._tools.airtable.http.requests, self._tools.clickup.http.requests
         self._state.end_run(
             unfinished=unfinished,
             values=values,
@@ -253,7 +254,8 @@ class _Run:
                 self._tools.clock.monotonic() - self._started,
                 int(bool(outcome.failed or outcome.left or outcome.stopped)),
                 reading.full,
-                *requests,
+                airtable,
+                clickup,
             ),
         )
 
@@ -288,7 +290,7 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str], pairs: int) 
     return Outcome(
         reading.full,
         unchanged=made.unchanged,
-        pairs=max(pairs, sum(1 for link in reading.world().links.values() if link)),
+        pairs=max(pairs, len(reading.world().links)),
         failed=made.failed,
         left=left,
         notices=(*(Notice("", "", warning) for warning in warnings), *made.notices),

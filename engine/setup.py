@@ -13,7 +13,6 @@ from typing import Any
 
 from clients.airtable import AirtableClient
 from clients.clickup import ClickUpClient
-
 from clients.errors import ApiError, AuthError, InvalidRequest, NotFound
 from config import Settings, fingerprint
 from errors import ConfigError
