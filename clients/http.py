@@ -1,0 +1,588 @@
+"""One request path for both services: pacing, sending, reading, judging, trying again."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import random
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import responses
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from tenacity import Retrying, retry_if_exception
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+
+from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError
+from clients.pacing import Heard, Pacer, http_date, retry_after
+from clients.shape import Misshapen
+from clock import Clock
+from errors import ConfigError, Interrupted
+from models import Announce
+from text import cut, visible
+
+_POOL = 64
+_LARGEST_ANSWER = 64 * 2**20
+_PIECE = 2**16
+_WHOLE_REQUEST = 4
+_TRIES = 6
+_LONGEST_BACK_OFF = 20.0
+_ALL_BACK_OFF = 120.0
+_REFUSALS = 5
+_DOWN_AFTER_FAILURES = 8
+_DOWN_AFTER_SECONDS = 120.0
+_LOOK_UP = 0.1
+_WORTH_TELLING = 1.0
+_LONGEST_MESSAGE = 500
+
+T = TypeVar("T")
+
+
+class Verdict(NamedTuple):
+    """What a service's refusal means: the error's class, the service's own code and words, and what to do."""
+
+    kind: type[ApiError]
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the two services: its name, its address without a slash at the end, and how to read its refusals.
+
+    `explain` gets the status (400 or more) and the answer's JSON, None where it is no JSON.
+    """
+
+    name: str
+    address: str
+    explain: Callable[[int, Any], Verdict]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 2xx answer. `body` is its JSON, None where it is empty; header names are lower-case; `date` is the `Date`
+    header in Unix seconds, our best guess of it where it is missing."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+    date: float
+
+
+@dataclass
+class _Call:
+    """One request over all its attempts. `spent` counts the seconds of failed attempts and of back-off."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]]
+    content: bytes | None
+    replayable: bool
+    announce: Announce | None
+    attempts: int = 0
+    failures: int = 0
+    refusals: int = 0
+    spent: float = 0.0
+    asked_for: float = 0.0
+    unknown: bool = False
+    failure: ApiError | None = None
+
+
+class _Raw(NamedTuple):
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass
+class _Health:
+    """Failures in a row over all threads: how many requests were given up, and since when nothing has succeeded."""
+
+    given_up: int = 0
+    since: float | None = None
+    last: str = field(default="", repr=False)
+
+    def answered(self) -> None:
+        self.given_up, self.since, self.last = 0, None, ""
+
+    def failed(self, now: float) -> None:
+        self.since = now if self.since is None else self.since
+
+    def gave_up(self, failure: ApiError) -> None:
+        self.given_up += 1
+        self.last = str(failure)
+
+    def long_since(self, now: float) -> bool:
+        return self.given_up > 0 and self.since is not None and now - self.since >= _DOWN_AFTER_SECONDS
+
+    def down(self, now: float) -> bool:
+        return self.given_up >= _DOWN_AFTER_FAILURES or (self.given_up >= 2 and self.long_since(now))
+
+
+class _Token(AuthBase):
+    """Sets the Authorization header itself, so that an entry in ~/.netrc never replaces it."""
+
+    def __init__(self, header: str) -> None:
+        self._header = header
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = self._header
+        return r
+
+
+class _NoToken(AuthBase):
+    """Sends no Authorization header, whatever ~/.netrc says."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
+class Http:
+    """Sends requests to one service, from many threads at once.
+
+    `requests` counts what was put on the wire, every attempt; `waited` is the seconds during which at least one
+    request stood waiting for its turn or backing off. `on_wait(seconds, reason)` is called at the start of each
+    such stretch of a second or more.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        token_header: str,
+        pacer: Pacer,
+        clock: Clock,
+        stop: threading.Event,
+        timeout: float = 65,
+        connect_timeout: float = 10,
+        retry_wait: float = 1,
+        random: random.Random,
+        on_wait: Callable[[float, str], None] | None = None,
+    ) -> None:
+        """`token_header` is the whole value of `Authorization`. `timeout` is the longest silence in seconds, the
+        whole of an attempt may take four times that. `retry_wait` is the first back-off in seconds.
+
+        Raises ConfigError for a token that no header can hold, and for plain http to another machine.
+        """
+        if not token_header.isascii() or not token_header.isprintable():
+            raise ConfigError([f"the {service.name} token holds a letter that no token has: copy it once more"])
+        if not _is_safe(service.address):
+            raise ConfigError([f"the address of {service.name} must begin with https://"])
+        self.requests = 0
+        self.waited = 0.0
+        self.on_wait = on_wait
+        self.service = service
+        self._secret = token_header.rpartition(" ")[2]
+        self._session = _session(service.address, _Token(token_header))
+        self._pacer = pacer
+        self._clock = clock
+        self._stop = stop
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._retry_wait = retry_wait
+        self._random = random
+        self._health = _Health()
+        # Guards everything that threads share: the pacer, the health, the counters and the service's clock.
+        self._changed = threading.Condition()
+        self._waited_to = 0.0
+        self._service_clock: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"Http({self.service.name}, {self.service.address})"
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def now(self) -> float:
+        """Unix seconds in the service's clock: its last `Date` and the time since; ours before its first answer."""
+        with self._changed:
+            if self._service_clock is None:
+                return self._clock.time()
+            date, heard = self._service_clock
+            return date + self._clock.monotonic() - heard
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: Any = None,
+        replayable: bool,
+        announce: Announce | None = None,
+    ) -> Answer:
+        """Send one request and return its 2xx answer; see `fetch`."""
+        return self.fetch(
+            method, path, lambda answer: answer, query=query, body=body, replayable=replayable, announce=announce
+        )
+
+    def fetch(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: Any = None,
+        replayable: bool,
+        announce: Announce | None = None,
+    ) -> T:
+        """Send one request and return what `read` makes of its 2xx answer.
+
+        `path` goes below the service's address and is percent-encoded already. `read` raises Misshapen for an
+        answer of the wrong shape, which counts as unreadable. `announce` is called right before each attempt.
+
+        What surely was not carried out (never connected, 429) is tried again; what may have been (5xx, silence, a
+        lost connection, an unreadable answer) only if `replayable`. At most 6 failures or 120 s of them, and 5
+        refusals. After 8 requests in a row were given up, or two minutes without any success, nothing more is sent.
+
+        Raises an ApiError, with `outcome_unknown` set if any attempt may have been carried out; Interrupted if
+        the stop event was set before anything was sent.
+        """
+        content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        call = _Call(method, path, query, content, replayable, announce)
+        retrying = Retrying(
+            retry=retry_if_exception(lambda failure: self._again(call, failure)),
+            wait=lambda _: self._back_off(call),
+            sleep=lambda seconds: self._wait(seconds, "trying again after a failure"),
+            reraise=True,
+        )
+        try:
+            result: T = retrying(self._attempt, call, read)
+        except ApiError as failure:
+            failure.attempts = call.attempts
+            failure.outcome_unknown = failure.outcome_unknown or call.unknown
+            if call.attempts and isinstance(failure, (ServiceError, TransportError, BadAnswer)):
+                with self._changed:
+                    self._health.gave_up(failure)
+            raise
+        return result
+
+    def _attempt(self, call: _Call, read: Callable[[Answer], T]) -> T:
+        self._take_turn(call)
+        started = self._clock.monotonic()
+        try:
+            answer = self._judge(call, self._exchange(call))
+            result = self._read(call, answer, read)
+        except ApiError as failure:
+            self._note_failure(call, failure, started)
+            raise
+        with self._changed:
+            self._health.answered()
+        return result
+
+    def _note_failure(self, call: _Call, failure: ApiError, started: float) -> None:
+        now = self._clock.monotonic()
+        call.failure = failure
+        call.unknown = call.unknown or failure.outcome_unknown
+        if isinstance(failure, RateLimited):
+            call.refusals += 1
+            return
+        with self._changed:
+            if isinstance(failure, (ServiceError, TransportError, BadAnswer)):
+                call.failures += 1
+                call.spent += now - started
+                self._health.failed(now)
+            else:
+                self._health.answered()
+
+    def _again(self, call: _Call, failure: BaseException) -> bool:
+        """Whether this failure is worth another attempt, by what may have happened."""
+        if self._stop.is_set():
+            return False
+        if isinstance(failure, RateLimited):
+            return call.refusals < _REFUSALS
+        if not isinstance(failure, (ServiceError, TransportError, BadAnswer)):
+            return False
+        if _is_redirect(failure.status) or (failure.outcome_unknown and not call.replayable):
+            return False
+        with self._changed:
+            now = self._clock.monotonic()
+            hopeless = self._health.long_since(now) or self._health.down(now)
+        return call.failures < _TRIES and call.spent < _ALL_BACK_OFF and not hopeless
+
+    def _back_off(self, call: _Call) -> float:
+        if isinstance(call.failure, RateLimited):
+            return 0.0
+        longest = min(self._retry_wait * 2.0 ** (call.failures - 1), _LONGEST_BACK_OFF)
+        pause = min(max(self._random.uniform(0.0, longest), call.asked_for), _ALL_BACK_OFF - call.spent)
+        call.spent += pause
+        return pause
+
+    def _take_turn(self, call: _Call) -> None:
+        """Return when the pacer lets this request go. Raises instead of sending on when we are to stop, or when
+        the service is down: the failure that is pending, else Interrupted or TransportError."""
+        while True:
+            with self._changed:
+                self._check(call)
+                delay = self._pacer.ask(self._clock.monotonic())
+                if delay == 0.0:
+                    return
+                if delay is None:
+                    # Woken by any answer; looks up now and then, since nothing wakes it when `stop` is set.
+                    self._changed.wait(_LOOK_UP)
+                    continue
+            self._wait(delay, "the service's limit")
+
+    def _check(self, call: _Call) -> None:
+        down = self._health.down(self._clock.monotonic())
+        if not down and not self._stop.is_set():
+            return
+        if call.failure is not None:
+            raise call.failure
+        if self._stop.is_set():
+            raise Interrupted(f"stopped before this was sent: {self.service.name} {call.method} {call.path}")
+        raise self._error(
+            TransportError,
+            call,
+            f"not sent: the last {self._health.given_up} requests to it failed, the last one so: {self._health.last}",
+            hint=f"run again when {self.service.name} answers",
+        )
+
+    def _wait(self, seconds: float, reason: str) -> None:
+        with self._changed:
+            now = self._clock.monotonic()
+            fresh = max(0.0, now + seconds - max(now, self._waited_to))
+            self._waited_to = max(self._waited_to, now + seconds)
+            self.waited += fresh
+        if fresh >= _WORTH_TELLING and self.on_wait is not None:
+            self.on_wait(seconds, reason)
+        self._clock.wait(seconds, self._stop)
+
+    def _exchange(self, call: _Call) -> _Raw:
+        """Announce, send, read all of the answer, and tell the pacer how it ended."""
+        raw: _Raw | None = None
+        reached = False
+        try:
+            if call.announce is not None:
+                call.announce()
+            call.attempts += 1
+            with self._changed:
+                self.requests += 1
+            reached = True
+            raw = self._over_the_wire(call)
+        except TransportError as failure:
+            reached = failure.outcome_unknown
+            raise
+        finally:
+            if raw is None:
+                with self._changed:
+                    self._pacer.lost(reached)
+                    self._changed.notify_all()
+        return raw
+
+    def _over_the_wire(self, call: _Call) -> _Raw:
+        deadline = self._clock.monotonic() + _WHOLE_REQUEST * self._timeout
+        try:
+            with self._session.request(
+                call.method,
+                self.service.address + call.path,
+                params=list(call.query),
+                data=call.content,
+                timeout=(self._connect_timeout, self._timeout),
+                allow_redirects=False,
+                stream=True,
+                verify=True,
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return _Raw(response.status_code, self._content(call, response, deadline), headers)
+        except (requests.RequestException, HTTPError) as failure:
+            raise self._transport_error(call, failure) from None
+
+    def _content(self, call: _Call, response: requests.Response, deadline: float) -> bytes:
+        pieces = []
+        size = 0
+        for piece in _pieces(response):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _LARGEST_ANSWER:
+                raise self._error(BadAnswer, call, "the answer does not end", response.status_code, unknown=True)
+            if self._clock.monotonic() > deadline:
+                raise self._error(TransportError, call, "the answer came too slowly", unknown=True)
+        return b"".join(pieces)
+
+    def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
+        host = urlsplit(self.service.address).netloc
+        if _never_connected(failure):
+            hint = "check the network, the proxy settings and the service's address"
+            return self._error(TransportError, call, f"could not connect to {host}: {_why(failure)}", hint=hint)
+        return self._error(TransportError, call, f"the connection was lost: {_why(failure)}", unknown=True)
+
+    def _judge(self, call: _Call, raw: _Raw) -> Answer:
+        """Tell the pacer what came; return a 2xx answer, raise any other as what it means."""
+        body, readable = _parsed(raw.content)
+        verdict = self.service.explain(raw.status, body) if raw.status >= 400 else None
+        date = self._note_answer(raw, refused=verdict is not None and verdict.kind is RateLimited)
+        if verdict is not None:
+            call.asked_for = retry_after(raw.headers, date) or 0.0
+            message = verdict.message or responses.get(raw.status, "no reason given")
+            unknown = verdict.kind is ServiceError
+            raise self._error(verdict.kind, call, message, raw.status, verdict.code, unknown, verdict.hint)
+        call.asked_for = 0.0
+        if not 200 <= raw.status < 300:
+            hint = "check the service's address in the settings, and whether a proxy or a log-in page is in between"
+            message = "a redirect, which is not followed" if _is_redirect(raw.status) else "an unknown status"
+            raise self._error(BadAnswer, call, message, raw.status, unknown=True, hint=hint)
+        if not readable:
+            raise self._error(BadAnswer, call, "the answer is not JSON", raw.status, unknown=True)
+        return Answer(raw.status, body, raw.headers, date)
+
+    def _note_answer(self, raw: _Raw, refused: bool) -> float:
+        said = http_date(raw.headers.get("date", ""))
+        date = self.now() if said is None else said
+        with self._changed:
+            now = self._clock.monotonic()
+            if said is not None:
+                self._service_clock = (said, now)
+            heard = Heard(now, date, raw.headers)
+            if refused:
+                self._pacer.refused(heard, self._random.random())
+            else:
+                self._pacer.answered(heard)
+            self._changed.notify_all()
+        return date
+
+    def _read(self, call: _Call, answer: Answer, read: Callable[[Answer], T]) -> T:
+        try:
+            return read(answer)
+        except Misshapen as fault:
+            message = f"not what is documented: {fault}"
+            raise self._error(BadAnswer, call, message, answer.status, unknown=True) from None
+
+    def _error(
+        self,
+        kind: type[ApiError],
+        call: _Call,
+        message: str,
+        status: int | None = None,
+        code: str = "",
+        unknown: bool = False,
+        hint: str = "",
+    ) -> ApiError:
+        return kind(
+            self._tidy(message),
+            service=self.service.name,
+            method=call.method,
+            path=visible(call.path),
+            status=status,
+            code=self._tidy(code),
+            attempts=call.attempts,
+            outcome_unknown=unknown,
+            hint=self._tidy(hint),
+        )
+
+    def _tidy(self, said: str) -> str:
+        """A foreign text made fit for one line of output; the token never shows, even if a service repeats it."""
+        hidden = said.replace(self._secret, "***") if self._secret else said
+        return cut(visible(hidden), _LONGEST_MESSAGE)
+
+
+def ping(url: str, timeout: float) -> str | None:
+    """Tell a health check that we are alive: GET `url`, wait at most `timeout` seconds for each step.
+
+    Returns None when it answered 2xx, else what was wrong in a few words, without the address, which is a secret.
+    Plain http goes only to this machine; a redirect is not followed. Never raises for what the network does.
+    """
+    if not _is_safe(url):
+        return "not pinged: the address must begin with https://"
+    try:
+        session = _session(url, _NoToken())
+        with session, session.get(url, timeout=timeout, allow_redirects=False, stream=True) as response:
+            status = response.status_code
+    except (requests.RequestException, HTTPError, ValueError) as failure:
+        return f"no answer: {_why(failure)}"
+    if _is_redirect(status):
+        return f"answered {status}: a redirect, which is not followed"
+    return None if 200 <= status < 300 else f"answered {status}"
+
+
+def _session(address: str, auth: AuthBase) -> requests.Session:
+    session = requests.Session()
+    session.auth = auth
+    session.headers["Content-Type"] = "application/json"
+    session.headers["Accept"] = "application/json"
+    session.headers["User-Agent"] = "airtable-clickup-sync"
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # A proxy of the environment cannot reach our own loopback.
+    session.trust_env = not _is_loopback(urlsplit(address).hostname or "")
+    adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """The content as it arrives: `read1` returns with what is there, so that a trickle cannot hold us for ever."""
+    while piece := response.raw.read1(_PIECE, decode_content=True):
+        yield piece
+
+
+def _parsed(content: bytes) -> tuple[Any, bool]:
+    """The JSON and true; None and true for no content; None and false for what is no JSON."""
+    if not content.strip():
+        return None, True
+    try:
+        return json.loads(content.decode("utf-8", "surrogatepass")), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_redirect(status: int | None) -> bool:
+    return status is not None and 300 <= status < 400
+
+
+def _causes(failure: BaseException) -> Iterator[BaseException]:
+    """The failure and everything it wraps, as a cause, a `reason` or an argument. Never `__context__`: that leads to
+    whatever failure our caller was dealing with."""
+    todo: list[Any] = [failure]
+    seen: set[int] = set()
+    while todo:
+        error = todo.pop(0)
+        if isinstance(error, BaseException) and id(error) not in seen:
+            seen.add(id(error))
+            yield error
+            todo += [getattr(error, "reason", None), error.__cause__, *error.args]
+
+
+def _never_connected(failure: Exception) -> bool:
+    if isinstance(failure, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
+        return True
+    kinds = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
+    return any(isinstance(cause, kinds) for cause in _causes(failure))
+
+
+def _why(failure: Exception) -> str:
+    """A few words on the failure: the operating system's, else the name of the innermost error. Texts of requests
+    and urllib3 are not used, since they repeat the address with its query."""
+    causes = list(_causes(failure))
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    if isinstance(failure, requests.Timeout):
+        return "no answer in time"
+    return type(causes[-1]).__name__

@@ -1,0 +1,287 @@
+"""When the next request may be sent, so that no limit is met. Arithmetic only: no clock, no thread, no network.
+
+Times called `now` are seconds of a clock that only grows; `date` is the service's own clock. A pacer is not locked: its
+user calls it under one lock and does the waiting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, Protocol
+
+# Five requests a second for a base, and 30 seconds of silence after a refusal.
+# https://support.airtable.com/docs/managing-api-call-limits-in-airtable
+AIRTABLE_GAP = 1.025 / 5
+AIRTABLE_SILENCE = 30.0
+_LONGEST_SILENCE = 120.0
+_COLD_AFTER = 10.0
+
+# https://developer.clickup.com/docs/rate-limits
+CLICKUP_WINDOW = 60.0
+_SMALLEST_LIMIT = 100
+_LONGEST_WAIT = 65.0
+_ROUNDING = 1.0
+_SAME_WINDOW = 5.0
+_PROBE_PATIENCE = 5.0
+_HEADROOM = 0.02
+_FIRST_BARE_WAIT = 5.0
+_LONGEST_BARE_WAIT = 60.0
+_SOON = 0.001
+
+
+class Heard(NamedTuple):
+    """An answer, as far as pacing goes: when it arrived, its `Date` in Unix seconds, its headers by lower-case name."""
+
+    now: float
+    date: float
+    headers: Mapping[str, str]
+
+
+class Pacer(Protocol):
+    """Asked before each request, told how each one ended."""
+
+    def ask(self, now: float) -> float | None:
+        """0.0: send now, it is counted. More: ask again after so many seconds. None: after the next answer."""
+
+    def answered(self, heard: Heard) -> None:
+        """An answer other than a refusal came."""
+
+    def refused(self, heard: Heard, jitter: float) -> None:
+        """The request was refused for asking too often (429). `jitter` is a random number from 0 to 1."""
+
+    def lost(self, reached: bool) -> None:
+        """The request ended without an answer; `reached` is false where it surely never got to the service."""
+
+
+class AirtablePacer:
+    """Five starts a second, evenly spaced, a little wider than needed; 30 seconds of silence after a refusal.
+
+    Even spacing keeps any six starts further than a second apart, also when the network shifts each a little. The
+    first request after a pause may have to open a connection, which delays it by several round trips: nothing
+    follows until it is answered (or 5 s have passed), and the next one's distance is measured from that answer.
+    Each refusal widens the spacing by a tenth, up to twice as wide, since another program, or a network that shifts
+    requests more, goes on doing so.
+    """
+
+    def __init__(self) -> None:
+        self._gap = AIRTABLE_GAP
+        self._next = -math.inf
+        self._silent_until = -math.inf
+        self._last = -math.inf
+        self._alone_until = -math.inf
+
+    def ask(self, now: float) -> float | None:
+        ready = max(self._next, self._silent_until)
+        if now < ready:
+            return max(ready - now, _SOON)
+        if now < self._alone_until:
+            return None
+        if now - self._last > _COLD_AFTER:
+            self._alone_until = now + _PROBE_PATIENCE
+        self._last = now
+        self._next = now + self._gap
+        return 0.0
+
+    def answered(self, heard: Heard) -> None:
+        if heard.now < self._alone_until:
+            self._alone_until = -math.inf
+            self._next = max(self._next, heard.now + self._gap)
+
+    def refused(self, heard: Heard, jitter: float) -> None:
+        asked_for = retry_after(heard.headers, heard.date) or 0.0
+        silence = min(max(AIRTABLE_SILENCE, asked_for), _LONGEST_SILENCE)
+        if heard.now >= self._silent_until:
+            self._gap = min(self._gap * 1.1, 2 * AIRTABLE_GAP)
+        self._silent_until = max(self._silent_until, heard.now + silence + jitter)
+        self._alone_until = -math.inf
+
+    def lost(self, reached: bool) -> None:
+        self._alone_until = -math.inf
+        if not reached:
+            self._last = -math.inf
+
+
+@dataclass
+class _Window:
+    """One minute of ClickUp's counting. `reset` is in its clock; `left` never grows; `sent` is ours, at most."""
+
+    limit: int
+    reset: float
+    left: int
+    sent: int
+    shared: bool
+
+
+class ClickUpPacer:
+    """Spends each window's budget as fast as it is asked to, then waits for the next window.
+
+    ClickUp counts requests in windows of a minute and says in every answer how many a window holds, how many are
+    left and when it ends. https://developer.clickup.com/docs/rate-limits
+
+    - While the window is unknown, one request alone is on its way (another after 5 s, should it hang): the probe.
+      Its answer opens the window.
+    - In a window a request may go while `Remaining` (the least seen) exceeds the requests still in flight, and the
+      limit exceeds what we have sent. Each request in flight is taken as not counted yet, so no order of answers
+      leads to one too many.
+    - When it is spent, wait until ClickUp's clock is surely past the end: `Reset` is in whole seconds and may have
+      been cut, so one second later. Its clock is known from below: the largest `Date` minus our time of arrival
+      over two windows. The local clock is not used.
+    - Any answer with a later `Reset` opens the next window, so a run that never spends a window never stops for a
+      probe. Requests in flight then count as sent in both windows.
+    - When ClickUp has counted more than we have sent, another program shares the token: for this window and the
+      next, 2 % stay unspent and at most half of what is left is in flight, which narrows to one towards the end.
+    - A refusal means silence until its `Reset` and up to a second more, so that two programs do not come back
+      together; without `Reset`, 5 s, doubling up to a minute.
+    - If an answer lacks the headers, the smallest documented limit (100 a minute) is assumed.
+    """
+
+    def __init__(self) -> None:
+        self._window: _Window | None = None
+        self._in_flight = 0
+        self._shared_before = False
+        self._probe_until = -math.inf
+        self._silent_until = -math.inf
+        self._bare_refusals = 0
+        self._ahead = -math.inf
+        self._ahead_before = -math.inf
+
+    def ask(self, now: float) -> float | None:
+        if now < self._silent_until:
+            return max(self._silent_until - now, _SOON)
+        window = self._current(now)
+        if window is None:
+            return self._probe(now)
+        free = self._free(window)
+        if free > 0 and self._in_flight < self._most_in_flight(free):
+            window.sent += 1
+            self._in_flight += 1
+            return 0.0
+        if free > 0:
+            return None
+        return min(max(window.reset + _ROUNDING - self._server_time(now), _SOON), _LONGEST_WAIT)
+
+    def answered(self, heard: Heard) -> None:
+        self._in_flight -= 1
+        self._bare_refusals = 0
+        self._note(heard)
+
+    def refused(self, heard: Heard, jitter: float) -> None:
+        self._in_flight -= 1
+        self._shared_before = True
+        if "x-ratelimit-reset" in heard.headers:
+            self._note(heard._replace(headers={**heard.headers, "x-ratelimit-remaining": "0"}))
+            silence = _reset(heard) - heard.date + _ROUNDING
+        else:
+            self._window = None
+            self._probe_until = -math.inf
+            silence = retry_after(heard.headers, heard.date) or self._bare_wait(heard.now)
+        silence = min(max(silence, 1.0) + jitter, _LONGEST_WAIT)
+        self._silent_until = max(self._silent_until, heard.now + silence)
+
+    def lost(self, reached: bool) -> None:
+        self._in_flight -= 1
+        if self._window is None:
+            self._probe_until = -math.inf
+        elif reached:
+            self._window.left -= 1
+        else:
+            self._window.sent -= 1
+
+    def _current(self, now: float) -> _Window | None:
+        window = self._window
+        if window is not None and self._server_time(now) >= window.reset + _ROUNDING:
+            self._shared_before = window.shared
+            self._window = None
+        return self._window
+
+    def _probe(self, now: float) -> float | None:
+        if now < self._probe_until:
+            return None
+        self._probe_until = now + _PROBE_PATIENCE
+        self._in_flight += 1
+        return 0.0
+
+    def _free(self, window: _Window) -> int:
+        """What may still be spent in this window, some of it perhaps in flight."""
+        if window.shared or self._shared_before:
+            return window.left - math.ceil(window.limit * _HEADROOM)
+        return min(window.left, window.limit - window.sent + self._in_flight)
+
+    def _most_in_flight(self, free: int) -> int:
+        shared = self._shared_before or (self._window is not None and self._window.shared)
+        return max(1, free // 2) if shared else free
+
+    def _note(self, heard: Heard) -> None:
+        self._ahead = max(self._ahead, heard.date - heard.now)
+        limit, left = _whole(heard.headers, "x-ratelimit-limit"), _whole(heard.headers, "x-ratelimit-remaining")
+        window = self._window
+        if limit is None or left is None or limit <= 0:
+            if window is not None:
+                window.left -= 1
+            else:
+                self._open(_SMALLEST_LIMIT, _SMALLEST_LIMIT - 1, heard.date + CLICKUP_WINDOW)
+            return
+        reset = _reset(heard)
+        if window is None or reset > window.reset + _SAME_WINDOW:
+            if reset + _ROUNDING > self._server_time(heard.now):
+                self._open(limit, left, reset)
+        elif reset >= window.reset - _SAME_WINDOW:
+            window.limit = limit
+            window.left = min(window.left, left)
+            window.shared = window.shared or limit - left > window.sent
+        if self._window is None:
+            self._probe_until = -math.inf
+
+    def _open(self, limit: int, left: int, reset: float) -> None:
+        if self._window is not None:
+            self._shared_before = self._window.shared
+        sent = 1 + self._in_flight
+        self._window = _Window(limit, reset, left, sent, shared=limit - left > sent)
+        self._probe_until = -math.inf
+        self._ahead_before, self._ahead = self._ahead, -math.inf
+
+    def _server_time(self, now: float) -> float:
+        """ClickUp's clock is surely this far."""
+        return now + max(self._ahead, self._ahead_before)
+
+    def _bare_wait(self, now: float) -> float:
+        if now >= self._silent_until:
+            self._bare_refusals += 1
+        doublings = max(0, self._bare_refusals - 1)
+        return min(_FIRST_BARE_WAIT * 2.0**doublings, _LONGEST_BARE_WAIT)
+
+
+def retry_after(headers: Mapping[str, str], date: float) -> float | None:
+    """The seconds that `Retry-After` asks for, given as seconds or as a date; None where it is absent or unreadable.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
+    said = headers.get("retry-after", "").strip()
+    seconds = float(said) if said.isascii() and said.isdigit() and len(said) < 10 else None
+    if seconds is None and said:
+        moment = http_date(said)
+        seconds = moment - date if moment is not None else None
+    return max(0.0, seconds) if seconds is not None else None
+
+
+def http_date(said: str) -> float | None:
+    """The Unix seconds of a date as HTTP writes it; None where it is none."""
+    try:
+        return parsedate_to_datetime(said).timestamp()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _whole(headers: Mapping[str, str], name: str) -> int | None:
+    said = headers.get(name, "").strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else None
+
+
+def _reset(heard: Heard) -> float:
+    """When the window ends in the service's clock; a whole window from now where the header cannot be that."""
+    reset = _whole(heard.headers, "x-ratelimit-reset") or 0
+    plausible = heard.date - _SAME_WINDOW <= reset <= heard.date + 2 * CLICKUP_WINDOW
+    return float(reset) if plausible else heard.date + CLICKUP_WINDOW

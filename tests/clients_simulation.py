@@ -1,0 +1,164 @@
+"""A service's counting and a program's threads, played out in made-up time against a pacer."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from clients.pacing import Heard, Pacer
+
+
+@dataclass
+class FixedWindow:
+    """ClickUp's counting: so many in a minute, from the first call (`aligned` false) or by the clock's minutes."""
+
+    limit: int
+    aligned: bool = False
+    rounding: Callable[[float], float] = math.floor
+    headers: bool = True
+    ends: float = 0.0
+    used: int = 0
+    refused_at: list[float] = field(default_factory=list)
+
+    def take(self, moment: float) -> tuple[bool, dict[str, str]]:
+        """A request arrives: whether it is let in, and the answer's headers."""
+        if moment >= self.ends:
+            self.ends = (moment // 60 + 1) * 60 if self.aligned else moment + 60
+            self.used = 0
+        let_in = self.used < self.limit
+        self.used += let_in
+        if not let_in:
+            self.refused_at.append(moment)
+        said = {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-remaining": str(self.limit - self.used),
+            "x-ratelimit-reset": str(int(self.rounding(self.ends))),
+        }
+        return let_in, said if self.headers else {}
+
+
+@dataclass
+class SlidingSecond:
+    """Airtable's counting at its strictest: no more than five in any second."""
+
+    limit: int = 5
+    recent: deque[float] = field(default_factory=deque)
+    refused_at: list[float] = field(default_factory=list)
+
+    def take(self, moment: float) -> tuple[bool, dict[str, str]]:
+        """A request arrives: whether it is let in, and the answer's headers."""
+        while self.recent and self.recent[0] <= moment - 1:
+            self.recent.popleft()
+        let_in = len(self.recent) < self.limit
+        if let_in:
+            self.recent.append(moment)
+        else:
+            self.refused_at.append(moment)
+        return let_in, {}
+
+
+@dataclass
+class Played:
+    """How it went: seconds from the first start to the last answer, and when the server refused."""
+
+    seconds: float
+    refused_at: list[float]
+
+
+class _Game:
+    """Threads that ask the pacer, requests on their way there, answers on their way back; the next event first."""
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        server: FixedWindow | SlidingSecond,
+        requests: int,
+        latency: Callable[[random.Random], float],
+        chance: random.Random,
+        server_ahead: float,
+        first_connection: float,
+    ) -> None:
+        self.pacer, self.server = pacer, server
+        self.todo, self.let_in, self.sent, self.asleep = requests, 0, 0, 0
+        self.latency, self.chance, self.server_ahead = latency, chance, server_ahead
+        self.first_connection = first_connection
+        self.last = 0.0
+        self.events: list[tuple[float, int, Callable[[float], None]]] = []
+        self.order = itertools.count()
+
+    def at(self, moment: float, what: Callable[[float], None]) -> None:
+        heapq.heappush(self.events, (moment, next(self.order), what))
+
+    def run(self, requests: int) -> None:
+        while self.let_in < requests or self.sent > self.let_in + len(self.server.refused_at):
+            now, _, what = heapq.heappop(self.events)
+            what(now)
+
+    def ask(self, now: float) -> None:
+        if not self.todo:
+            return
+        delay = self.pacer.ask(now)
+        if delay is None:
+            self.asleep += 1
+        elif delay > 0:
+            self.at(now + delay, self.ask)
+        else:
+            self.todo -= 1
+            there = self.latency(self.chance) / 2 + (0.0 if self.sent else self.first_connection)
+            self.sent += 1
+            self.at(now + there, self.arrive)
+
+    def arrive(self, now: float) -> None:
+        served, headers = self.server.take(now + self.server_ahead)
+        back = now + self.latency(self.chance) / 2
+        heard = Heard(back, math.floor(now + self.server_ahead), headers)
+        self.at(back, lambda _: self.answered(served, heard))
+
+    def answered(self, served: bool, heard: Heard) -> None:
+        if served:
+            self.let_in += 1
+            self.last = heard.now
+            self.pacer.answered(heard)
+        else:
+            self.todo += 1
+            self.pacer.refused(heard, self.chance.random())
+        for _ in range(self.asleep + 1):
+            self.at(heard.now, self.ask)
+        self.asleep = 0
+
+    def other(self, now: float) -> None:
+        refused = len(self.server.refused_at)
+        self.server.take(now + self.server_ahead)
+        del self.server.refused_at[refused:]
+
+
+def play(
+    pacer: Pacer,
+    server: FixedWindow | SlidingSecond,
+    requests: int,
+    *,
+    threads: int,
+    latency: Callable[[random.Random], float],
+    chance: random.Random,
+    server_ahead: float = 1.79e9,
+    others: Sequence[float] = (),
+    first_connection: float = 0.0,
+) -> Played:
+    """Send so many requests from so many threads; a refused one is sent again.
+
+    `others` are moments, from the start, at which another program sends a request; its refusals are not counted.
+    `first_connection` delays the very first request on its way there.
+    """
+    start = 1000.0
+    game = _Game(pacer, server, requests, latency, chance, server_ahead, first_connection)
+    for moment in others:
+        game.at(start + moment, game.other)
+    for _ in range(threads):
+        game.at(start, game.ask)
+    game.run(requests)
+    return Played(game.last - start, server.refused_at)

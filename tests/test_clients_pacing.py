@@ -1,0 +1,234 @@
+"""The limits of both services are kept, and their budgets are spent."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.pacing import AirtablePacer, ClickUpPacer, Heard, retry_after
+from tests.clients_simulation import FixedWindow, SlidingSecond, play
+
+ROUNDINGS: list[Callable[[float], float]] = [math.floor, math.ceil, round]
+
+
+def between(low: float, high: float) -> Callable[[random.Random], float]:
+    return lambda chance: chance.uniform(low, high)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    limit=st.sampled_from([1, 2, 7, 100, 1000]),
+    threads=st.integers(1, 64),
+    low=st.floats(0.001, 0.5),
+    spread=st.floats(0, 2),
+    aligned=st.booleans(),
+    rounding=st.sampled_from(ROUNDINGS),
+    fraction=st.floats(0, 60),
+)
+@settings(max_examples=150, deadline=None)
+def test_clickup_never_refuses_a_program_that_has_the_token_to_itself(
+    seed: int,
+    limit: int,
+    threads: int,
+    low: float,
+    spread: float,
+    aligned: bool,
+    rounding: Callable[[float], float],
+    fraction: float,
+) -> None:
+    server = FixedWindow(limit, aligned, rounding)
+    played = play(
+        ClickUpPacer(),
+        server,
+        3 * limit + 5,
+        threads=threads,
+        latency=between(low, low + spread),
+        chance=random.Random(seed),
+        server_ahead=1.79e9 + fraction,
+    )
+    assert played.refused_at == []
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize(("low", "high"), [(0.05, 0.05), (0.5, 0.5), (0.05, 0.5)])
+@pytest.mark.parametrize(("limit", "requests"), [(100, 1000), (1000, 4500), (10_000, 21_000)])
+def test_clickups_budget_is_spent_within_five_percent_of_the_shortest_time(
+    limit: int, requests: int, low: float, high: float, rounding: Callable[[float], float]
+) -> None:
+    threads = 64
+    server = FixedWindow(limit, rounding=rounding)
+    played = play(
+        ClickUpPacer(), server, requests, threads=threads, latency=between(low, high), chance=random.Random(1)
+    )
+    windows, rest = divmod(requests - 1, limit)
+    each = (low + high) / 2 / threads
+    shortest = max(requests * each, windows * 60 + rest * each)
+    assert played.refused_at == []
+    assert played.seconds <= 1.05 * shortest
+
+
+@pytest.mark.parametrize("threads", [1, 8, 64])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_a_token_shared_with_a_steady_program_is_refused_at_most_once_a_window(
+    limit: int, share: float, threads: int
+) -> None:
+    others = [number * 60 / (limit * share) for number in range(int(limit * share * 10))]
+    played = play(
+        ClickUpPacer(),
+        FixedWindow(limit),
+        4 * limit,
+        threads=threads,
+        latency=between(0.05, 0.5),
+        chance=random.Random(2),
+        others=others,
+    )
+    closest = [later - earlier for earlier, later in zip(played.refused_at, played.refused_at[1:], strict=False)]
+    assert min(closest, default=60) > 30
+    assert played.seconds < 60 * (4 / (1 - share) + 2) + 4 * limit * 0.275 / threads
+
+
+def test_without_the_rate_headers_the_smallest_plan_is_assumed() -> None:
+    played = play(
+        ClickUpPacer(),
+        FixedWindow(100, headers=False),
+        250,
+        threads=16,
+        latency=between(0.05, 0.1),
+        chance=random.Random(3),
+    )
+    assert played.refused_at == []
+    assert played.seconds < 130
+
+
+def test_one_probe_alone_learns_the_limit() -> None:
+    pacer = ClickUpPacer()
+    assert [pacer.ask(0.0), pacer.ask(0.0), pacer.ask(0.1)] == [0.0, None, None]
+    pacer.answered(clickup(0.2, left=99))
+    assert [pacer.ask(0.2) for _ in range(99)] == [0.0] * 99
+    assert pacer.ask(0.2) != 0.0
+
+
+def test_a_probe_that_hangs_does_not_stop_everyone_for_its_whole_timeout() -> None:
+    pacer = ClickUpPacer()
+    assert pacer.ask(0.0) == 0.0
+    assert pacer.ask(4.9) is None
+    assert pacer.ask(5.1) == 0.0
+
+
+def test_the_local_clock_does_not_matter_to_the_wait_for_the_next_window() -> None:
+    pacer = ClickUpPacer()
+    pacer.ask(0.0)
+    pacer.answered(clickup(0.5, left=0, date=1_790_000_000, reset=1_790_000_054))
+    assert pacer.ask(0.5) == pytest.approx(55, abs=0.01)
+    assert pacer.ask(55.6) == 0.0
+
+
+def test_a_refusal_is_silence_until_its_reset_for_everyone() -> None:
+    pacer = ClickUpPacer()
+    pacer.ask(0.0)
+    pacer.refused(clickup(1.0, left=0, date=1_790_000_000, reset=1_790_000_030), jitter=0.5)
+    assert pacer.ask(1.0) == pytest.approx(31.5)
+    assert pacer.ask(32.6) == 0.0
+    assert pacer.ask(32.6) is None
+
+
+def test_refusals_without_a_reset_wait_longer_each_time_and_never_over_a_minute() -> None:
+    pacer, now, waits = ClickUpPacer(), 0.0, []
+    for _ in range(6):
+        assert pacer.ask(now) == 0.0
+        pacer.refused(Heard(now, 1_790_000_000 + now, {}), jitter=0.0)
+        wait = pacer.ask(now)
+        assert wait
+        waits.append(wait)
+        now += wait + 0.01
+    assert waits == pytest.approx([5, 10, 20, 40, 60, 60])
+
+
+def test_a_reset_that_cannot_be_one_is_a_minute_from_now() -> None:
+    for reset in (1_790_000_000_000, 27, 0):
+        pacer = ClickUpPacer()
+        pacer.ask(0.0)
+        pacer.answered(clickup(0.0, left=0, date=1_790_000_000, reset=reset))
+        assert pacer.ask(0.0) == pytest.approx(61)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    threads=st.integers(1, 16),
+    low=st.floats(0.001, 2.0),
+    jitter=st.floats(0, 0.012),
+    first=st.floats(0, 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_airtable_never_counts_six_in_a_second(
+    seed: int, threads: int, low: float, jitter: float, first: float
+) -> None:
+    played = play(
+        AirtablePacer(),
+        SlidingSecond(),
+        60,
+        threads=threads,
+        latency=between(low, low + 2 * jitter),
+        chance=random.Random(seed),
+        first_connection=first,
+    )
+    assert played.refused_at == []
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_airtables_five_a_second_are_used(threads: int) -> None:
+    played = play(
+        AirtablePacer(), SlidingSecond(), 500, threads=threads, latency=between(0.02, 0.04), chance=random.Random(4)
+    )
+    assert played.seconds <= 1.03 * 499 / 5
+
+
+def test_a_network_that_shifts_requests_costs_a_refusal_not_one_after_another() -> None:
+    played = play(
+        AirtablePacer(), SlidingSecond(), 500, threads=4, latency=between(0.05, 0.15), chance=random.Random(5)
+    )
+    assert len(played.refused_at) <= 2
+
+
+def test_an_airtable_refusal_is_thirty_seconds_of_silence_for_everyone() -> None:
+    pacer = AirtablePacer()
+    assert pacer.ask(0.0) == 0.0
+    pacer.refused(Heard(0.1, 1_790_000_000, {}), jitter=0.5)
+    assert pacer.ask(0.1) == pytest.approx(30.5)
+    assert pacer.ask(29.0) == pytest.approx(1.6)
+
+
+def test_airtable_is_given_as_long_as_it_asks_for() -> None:
+    pacer = AirtablePacer()
+    pacer.ask(0.0)
+    pacer.refused(Heard(0.0, 1_790_000_000, {"retry-after": "45"}), jitter=0.0)
+    assert pacer.ask(0.0) == pytest.approx(45)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7),
+        ("0", 0),
+        ("Mon, 21 Sep 2026 14:13:50 GMT", 30),
+        ("Mon, 21 Sep 2026 14:13:00 GMT", 0),
+        ("soon", None),
+        ("-3", None),
+        ("", None),
+        ("٣", None),
+        ("9" * 400, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(said: str, seconds: float | None) -> None:
+    assert retry_after({"retry-after": said}, 1_790_000_000) == seconds
+
+
+def clickup(now: float, *, left: int, date: float = 1_790_000_000, reset: float = 1_790_000_060) -> Heard:
+    headers = {"limit": 100, "remaining": left, "reset": int(reset)}
+    return Heard(now, date, {f"x-ratelimit-{name}": str(value) for name, value in headers.items()})
