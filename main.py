@@ -1,0 +1,560 @@
+"""The command line: flags, wiring, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import io
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from clients import airtable, clickup
+from clients.errors import AuthError, NotFound, QuotaSpent
+from clients.http import Http, ping
+from clients.pacing import AirtablePacer, ClickUpPacer
+from clock import Clock, SystemClock
+from config import Settings, binding, load
+from engine import Options, Tools, check, sync
+from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
+from models import Notice, Outcome, Plan
+from report import (
+    as_json,
+    check_lines,
+    cost,
+    count_rows,
+    duration,
+    error_lines,
+    exit_code,
+    explain_lines,
+    outcome_of_error,
+    plan_lines,
+    problem_lines,
+    summary_lines,
+    traffic_line,
+)
+from state import Lock, State, set_aside
+from text import visible
+from world import is_record_id
+
+VERSION = "1.0.0"
+WORKERS = 16
+GRACE_SECONDS = 8.0
+_PING_SECONDS = 5.0
+_LOOK_UP_SECONDS = 0.2
+_EXIT_CODES: tuple[tuple[type[SyncError], int], ...] = (
+    (ConfigError, 2),
+    (StateError, 3),
+    (SafetyStop, 3),
+    (AuthError, 3),
+    (QuotaSpent, 3),
+    (NotFound, 3),
+    (Locked, 75),
+)
+
+log = logging.getLogger("sync")
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    clock: Clock | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """One command line, carried out; returns the exit code.
+
+    Without `clock` the machine's own is used, and SIGINT and SIGTERM end the run in order.
+    """
+    out, err = stdout or _forgiving(sys.stdout), stderr or _forgiving(sys.stderr)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            flags = _parser().parse_args(argv)
+    except SystemExit as done:
+        return int(done.code or 0)
+    program = _Program(flags, os.environ if environ is None else environ, clock or SystemClock(), out, err)
+    if flags.demo:
+        return program.demo()
+    with program.logging(), program.signals() if clock is None else contextlib.nullcontext():
+        return program.run()
+
+
+def _forgiving(stream: TextIO) -> TextIO:
+    """A stream that shows a letter which its encoding does not have as an escape."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m main",
+        description="Keep the leads of an Airtable table and the tasks of a ClickUp List in step. Settings come from "
+        "the environment or from .env; .env.example explains them.",
+        epilog="Exit codes: 0 in step, 1 something failed or is left for the next run, 2 wrong flags or settings, "
+        "3 a person is needed, 75 another run is at work.",
+        allow_abbrev=False,
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="print what a run would do, and write nothing")
+    mode.add_argument("--check", action="store_true", help="examine the set-up, read-only")
+    mode.add_argument("--demo", action="store_true", help="the whole story on the built-in stand-in; no account needed")
+    mode.add_argument("--explain", type=_record_id, metavar="RECORD_ID", help="what a run would do with one lead")
+    parser.add_argument("--full", action="store_true", help="read everything instead of what changed")
+    parser.add_argument(
+        "--only",
+        type=_record_id,
+        action="append",
+        default=[],
+        metavar="RECORD_ID",
+        help="only this lead and its task; may be given several times",
+    )
+    parser.add_argument("--limit", type=_count, metavar="N", help="create N new tasks at most")
+    parser.add_argument("--phase", type=int, choices=(1, 2), help="only one direction: 1 to ClickUp, 2 to Airtable")
+    parser.add_argument("--force", action="store_true", help="go on although unusually much would change")
+    parser.add_argument("--env-file", type=Path, metavar="PATH", help="read settings from this file instead of .env")
+    parser.add_argument("--report", type=Path, metavar="PATH", help="write the JSON report to a file")
+    parser.add_argument("--json", action="store_true", help="print the JSON report on stdout")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-v", "--verbose", action="store_true", help="say more: each request, each wait")
+    amount.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong or was decided")
+    parser.add_argument("--no-color", action="store_true", help="no colour; the variable NO_COLOR does the same")
+    parser.add_argument("--version", action="version", version=f"airtable-clickup-sync {VERSION}")
+    return parser
+
+
+def _record_id(text: str) -> str:
+    if not is_record_id(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no record id; one is rec and 14 letters or digits")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
+    return int(text)
+
+
+# --- one command line -------------------------------------------------------------------------------------------------
+
+
+class _Program:
+    def __init__(
+        self, flags: argparse.Namespace, environ: Mapping[str, str], clock: Clock, out: TextIO, err: TextIO
+    ) -> None:
+        self._flags = flags
+        self._environ = environ
+        self._clock = clock
+        self._out = out
+        self._err = err
+        self._color = not flags.no_color and not environ.get("NO_COLOR")
+        self._looks_only = bool(flags.dry_run or flags.check or flags.explain)
+        self._stop = threading.Event()
+        self._stopped_at: float | None = None
+        self._started_at = clock.time()
+        self._started = clock.monotonic()
+        self._https: dict[str, Http] = {}
+        self._report_file: Path | None = None
+        self._show: _Lines | Any = _Lines(self._say, quiet=flags.quiet)
+
+    def demo(self) -> int:
+        """The demo, on the stand-in."""
+        from demo import play  # noqa: PLC0415 - the stand-in is loaded for the demo only
+
+        try:
+            return play(lambda line: self._put(self._out, [line]), _run_for_demo)
+        except KeyboardInterrupt:
+            self._say("stopped")
+            return 1
+
+    def run(self) -> int:
+        """Everything else."""
+        try:
+            self._report_file = _writable(self._flags.report)
+            settings = load(self._environ, self._flags.env_file)
+            for warning in settings.warnings:
+                log.warning("%s", warning)
+            outcome = self._in_a_thread(functools.partial(self._mode(), settings))
+        except SyncError as error:
+            return self._end(outcome_of_error(error), _exit_code_of(error), error)
+        return self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
+
+    def _mode(self) -> Callable[[Settings], Outcome]:
+        if self._flags.check:
+            return self._check
+        return self._look if self._looks_only else self._sync
+
+    # --- what is asked for
+
+    def _check(self, settings: Settings) -> Outcome:
+        with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings) as tools:
+            state.bind(binding(settings))
+            found = check(settings, tools)
+        self._result(
+            check_lines(
+                table_id=found.table_id,
+                fields=found.fields,
+                lead_statuses=found.lead_statuses,
+                task_statuses=found.task_statuses,
+            )
+        )
+        return Outcome(False, notices=tuple(Notice("", "", warning) for warning in found.warnings))
+
+    def _look(self, settings: Settings) -> Outcome:
+        """A dry run: on a copy of the state, and without the lock."""
+        with contextlib.closing(State.copy(settings.state_file)) as state:
+            state.bind(binding(settings))
+            return self._run_engine(settings, state)
+
+    def _sync(self, settings: Settings) -> Outcome:
+        with contextlib.ExitStack() as stack:
+            stack.callback(Lock(settings.state_file).release)
+            self._ping(settings, "/start")
+            in_step = False
+            try:
+                state = stack.enter_context(contextlib.closing(self._open_state(settings)))
+                outcome = self._run_engine(settings, state)
+                in_step = exit_code(outcome, dry_run=False) == 0
+            finally:
+                self._ping(settings, "" if in_step else "/fail")
+            return outcome
+
+    def _open_state(self, settings: Settings) -> State:
+        state = State.open(settings.state_file)
+        try:
+            state.bind(binding(settings))
+        except StateError as error:
+            state.close()
+            if not self._flags.force:
+                raise
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.time()))
+            log.warning("%s; it is kept as %s", error, set_aside(settings.state_file, f".{stamp}.old"))
+            return self._open_state(settings)
+        return state
+
+    def _run_engine(self, settings: Settings, state: State) -> Outcome:
+        flags = self._flags
+        options = Options(
+            dry_run=self._looks_only,
+            full=flags.full,
+            only=(flags.explain,) if flags.explain else tuple(flags.only),
+            limit=flags.limit,
+            phase=flags.phase,
+            force=flags.force,
+        )
+        with self._tools(settings) as tools, self._showing():
+            return sync(settings, options, state, tools, self._show)
+
+    def _ping(self, settings: Settings, ending: str) -> None:
+        if not settings.healthcheck_url:
+            return
+        problem = ping(settings.healthcheck_url + ending, 1.0 if self._stop.is_set() else _PING_SECONDS)
+        if problem:
+            log.warning("the health check was not reached: %s", problem)
+
+    # --- wiring
+
+    @contextlib.contextmanager
+    def _tools(self, settings: Settings) -> Iterator[Tools]:
+        common: dict[str, Any] = {
+            "clock": self._clock,
+            "stop": self._stop,
+            "timeout": settings.http_timeout_seconds,
+            "retry_wait": settings.retry_wait_seconds,
+            "random": random.Random(),
+        }
+        to_airtable = Http(
+            airtable.service(settings.airtable_api_url),
+            token_header=f"Bearer {settings.airtable_api_key}",
+            pacer=AirtablePacer(),
+            on_wait=functools.partial(self._waiting, "Airtable"),
+            **common,
+        )
+        to_clickup = Http(
+            clickup.service(settings.clickup_api_url),
+            token_header=settings.clickup_api_key,
+            pacer=ClickUpPacer(),
+            on_wait=functools.partial(self._waiting, "ClickUp"),
+            **common,
+        )
+        self._https = {"airtable": to_airtable, "clickup": to_clickup}
+        with contextlib.closing(to_airtable), contextlib.closing(to_clickup):
+            yield Tools(
+                airtable.AirtableClient(to_airtable, settings.airtable_base_id, settings.airtable_table_name),
+                clickup.ClickUpClient(to_clickup, settings.clickup_list_id, settings.clickup_custom_field_id),
+                self._clock,
+                self._stop,
+                WORKERS,
+            )
+
+    def _waiting(self, service: str, seconds: float, reason: str) -> None:
+        text = f"{service}: waiting {duration(seconds)} ({reason})"
+        log.info("%s", text)
+        self._show.waiting(text)
+
+    @contextlib.contextmanager
+    def _showing(self) -> Iterator[None]:
+        if not self._err.isatty() or self._flags.quiet:
+            yield
+            return
+        from terminal import Screen  # noqa: PLC0415 - what is for terminals is loaded for them only
+
+        lines, self._show = self._show, Screen(self._err, color=self._color)
+        try:
+            yield
+        finally:
+            self._show.close()
+            self._show = lines
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Messages of the program go to stderr."""
+        handler = _ToLines(self._show_message)
+        level = log.level
+        log.setLevel(logging.DEBUG if self._flags.verbose else logging.ERROR if self._flags.quiet else logging.WARNING)
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level)
+
+    # --- ending early
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM asks the run to stop, the second ends it now."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._told_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _told_to_stop(self, *_: object) -> None:
+        if self._stop.is_set():
+            os._exit(1)
+        self._stopped_at = self._clock.monotonic()
+        self._stop.set()
+
+    def _in_a_thread(self, work: Callable[[], Outcome]) -> Outcome:
+        """The work in a daemon thread, so that a signal is heard at once and a request that hangs can be left."""
+        done: list[Outcome] = []
+        failures: list[BaseException] = []
+
+        def carry_out() -> None:
+            try:
+                done.append(work())
+            except BaseException as failure:  # noqa: BLE001 - raised again in the thread that waits
+                failures.append(failure)
+
+        thread = threading.Thread(target=carry_out, name="sync", daemon=True)
+        thread.start()
+        told = False
+        while thread.is_alive():
+            thread.join(_LOOK_UP_SECONDS)
+            if self._stopped_at is None:
+                continue
+            if not told:
+                self._show_message("stopping: what is under way may end; once more ends it now")
+                told = True
+            if self._clock.monotonic() - self._stopped_at > GRACE_SECONDS:
+                self._give_up()
+        if failures:
+            raise failures[0]
+        return done[0]
+
+    def _give_up(self) -> NoReturn:
+        why = "requests were still under way after the time to stop; what became of them the next run finds out"
+        self._show.close()
+        self._end(Outcome(False, stopped=why), 1, None)
+        for stream in (self._out, self._err):
+            stream.flush()
+        os._exit(1)
+
+    # --- telling
+
+    def _end(self, outcome: Outcome, code: int, error: SyncError | None) -> int:
+        """Say what came of it, and write the report."""
+        requests = {service: self._https[service].requests if self._https else 0 for service in ("airtable", "clickup")}
+        waited = {service: self._https[service].waited if self._https else 0.0 for service in requests}
+        seconds = self._clock.monotonic() - self._started
+        if error is not None:
+            self._tell_error(error)
+        elif self._flags.explain:
+            self._result(explain_lines(self._flags.explain, outcome))
+        elif self._looks_only:
+            self._result([*_planned(outcome), *problem_lines(outcome)])
+        else:
+            self._tell(outcome, traffic_line(full=outcome.full, seconds=seconds, requests=requests, waited=waited))
+        report = as_json(
+            outcome,
+            started_at=self._started_at,
+            seconds=seconds,
+            exit_code=code,
+            requests=requests,
+            waited=waited,
+        )
+        text = json.dumps(report, indent=2)
+        if self._flags.json:
+            self._put(self._out, [text])
+        return code if self._kept(text) else max(code, 1)
+
+    def _tell(self, outcome: Outcome, traffic: str) -> None:
+        if self._flags.quiet:
+            for line in problem_lines(outcome, quiet=True):
+                self._say(line)
+            return
+        self._result(problem_lines(outcome))
+        if self._out.isatty() and not self._flags.json:
+            from terminal import show_counts  # noqa: PLC0415 - what is for terminals is loaded for them only
+
+            show_counts(self._out, count_rows(outcome), color=self._color)
+        else:
+            self._result(summary_lines(outcome))
+        self._result([traffic])
+
+    def _tell_error(self, error: SyncError) -> None:
+        lines = error_lines(error)
+        if self._flags.check and not self._flags.json:
+            self._result([line if line.startswith(" ") else f"problem: {line}" for line in lines])
+            return
+        for line in lines:
+            self._say(line)
+
+    def _kept(self, text: str) -> bool:
+        """Write the report's file, if one is asked for; false if that failed."""
+        if self._report_file is None:
+            return True
+        try:
+            _write_whole(self._report_file, text + "\n")
+        except OSError as error:
+            self._say(f"the report could not be written to {self._report_file}: {error.strerror}")
+            return False
+        return True
+
+    def _result(self, lines: Sequence[str]) -> None:
+        if not self._flags.json:
+            self._put(self._out, lines)
+
+    def _show_message(self, line: str) -> None:
+        self._show.say(line)
+
+    def _say(self, line: str) -> None:
+        self._put(self._err, [line])
+
+    def _put(self, stream: TextIO, lines: Sequence[str]) -> None:
+        try:
+            for line in lines:
+                print(line, file=stream)
+            stream.flush()
+        except BrokenPipeError:
+            # Whoever read it has left. Nothing more can be told there, and the interpreter must not try at its end.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Lines:
+    """Progress without a terminal: a line for each stage."""
+
+    def __init__(self, say: Callable[[str], None], *, quiet: bool) -> None:
+        self._say = say
+        self._quiet = quiet
+
+    def stage(self, name: str, total: int) -> None:
+        if not self._quiet:
+            self._say(f"{name} ({total:,})" if total else name)
+
+    def step(self, count: int = 1) -> None:
+        """Not worth a line."""
+
+    def waiting(self, text: str) -> None:
+        """The log tells it to those who want to know."""
+
+    def say(self, line: str) -> None:
+        self._say(line)
+
+    def close(self) -> None:
+        """Nothing to take away."""
+
+
+class _ToLines(logging.Handler):
+    """Log messages as plain lines."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(visible(record.getMessage()))
+
+
+def _exit_code_of(error: SyncError) -> int:
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def _planned(outcome: Outcome) -> list[str]:
+    plan: Plan | None = outcome.plan
+    return [] if plan is None else plan_lines(plan, cost(plan))
+
+
+def _writable(path: Path | None) -> Path | None:
+    """The file that the report goes to. Raises ConfigError where none can be written."""
+    if path is None:
+        return None
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise ConfigError([f"--report: {path} is no file"], "give the path of a file")
+        _temporary(target.parent).unlink()
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            [f"--report: {path} cannot be written: {reason}"], "give a path in a folder of yours"
+        ) from error
+    return target
+
+
+def _temporary(folder: Path) -> Path:
+    number, name = tempfile.mkstemp(prefix=".report-", dir=folder)
+    os.close(number)
+    return Path(name)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that others see the old one or the whole new one; only its owner can read it."""
+    temporary = _temporary(path.parent)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _run_for_demo(argv: Sequence[str]) -> tuple[int, str]:
+    """One run as the demo shows it: its exit code, and all that it said."""
+    said = io.StringIO()
+    code = main(argv, {}, clock=SystemClock(), stdout=said, stderr=said)
+    return code, said.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What a terminal shows besides plain lines: a progress bar, and the counts as a table. Imported only for one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+
+def console(stream: TextIO, *, color: bool) -> Console:
+    """A console that takes every text as it is: no markup, no emoji codes, no colours of its own choice."""
+    return Console(
+        file=stream, no_color=not color, highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=False
+    )
+
+
+class Screen:
+    """Shows how far a run is, what it waits for, and lets messages pass above the bar. Used from many threads."""
+
+    def __init__(self, stream: TextIO, *, color: bool) -> None:
+        self._console = console(stream, color=color)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[waiting]}", markup=False),
+            console=self._console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._mutex = threading.Lock()
+        self._task: TaskID | None = None
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage begins, with so many steps; 0 if that is not known."""
+        with self._mutex:
+            if self._task is None:
+                self._progress.start()
+            else:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(name, total=total or None, waiting="")
+
+    def step(self, count: int = 1) -> None:
+        """Some of its steps are done."""
+        with self._mutex:
+            if self._task is not None:
+                self._progress.update(self._task, advance=count, waiting="")
+
+    def waiting(self, text: str) -> None:
+        """What the run waits for."""
+        with self._mutex:
+            if self._task is not None:
+                self._progress.update(self._task, waiting=text)
+
+    def say(self, line: str) -> None:
+        """A message, above the bar."""
+        self._console.print(Text(line))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+
+def show_counts(stream: TextIO, rows: Sequence[tuple[str, int]], *, color: bool) -> None:
+    """The counts as a table; those of something wrong stand out."""
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, count in rows:
+        wrong = name in ("failed", "left for the next run", "conflicts")
+        table.add_row(name, f"{count:,}", style=_style(count, wrong=wrong))
+    console(stream, color=color).print(table)
+
+
+def _style(count: int, *, wrong: bool) -> str:
+    if not count:
+        return "dim"
+    return "bold red" if wrong else "green"
