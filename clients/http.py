@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import random
 import ssl
 import threading
@@ -43,6 +44,8 @@ _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
 
 T = TypeVar("T")
+
+log = logging.getLogger("sync")
 
 
 class Verdict(NamedTuple):
@@ -281,6 +284,7 @@ class Http:
         return result
 
     def _note_failure(self, call: _Call, failure: ApiError, started: float) -> None:
+        log.debug("%s", failure)
         now = self._clock.monotonic()
         call.failure = failure
         call.unknown = call.unknown or failure.outcome_unknown
@@ -378,6 +382,7 @@ class Http:
                 with self._changed:
                     self._pacer.lost(reached)
                     self._changed.notify_all()
+        log.debug("%s %s %s: %d", self.service.name, call.method, call.path, raw.status)
         return raw
 
     def _over_the_wire(self, call: _Call) -> _Raw:
