@@ -6,9 +6,14 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config import NAMES
+from tests.scene import Scene
 
 for _name in NAMES:
     os.environ.pop(_name, None)
@@ -28,3 +33,11 @@ def _is_loopback(host: str) -> bool:
 
 
 sys.addaudithook(_stay_here)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Both services with empty table and List, and the limits of a small plan out of the way."""
+    made = Scene(tmp_path, clickup_limit=1000)
+    yield made
+    made.close()

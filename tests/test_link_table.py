@@ -1,0 +1,297 @@
+"""The table of decisions for links: each row through the front door, in the table's order."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scene import Scene
+
+
+def test_an_empty_cell_and_a_task_with_the_leads_marker_is_adopted(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    task = scene.clickup.add_task("made by an earlier run", status="to do", marker=lead)
+    scene.later()
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["adopted"], run.report["phase_1"]["created"]) == (0, 1, 0)
+    scene.assert_linked(lead, task)
+    assert scene.clickup.task(task)["name"] == "made by an earlier run", "it keeps its name until the lead's changes"
+
+
+def test_a_cell_that_somebody_emptied_is_filled_again(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.set_cell(lead, None)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["adopted"]) == (0, 1)
+    scene.assert_linked(lead, task)
+
+
+@pytest.mark.parametrize("status", ["NEW", None])
+def test_an_empty_cell_and_no_task_gets_one(scene: Scene, status: str | None) -> None:
+    lead = scene.lead(status)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    scene.assert_linked(lead, scene.named_by(lead))
+    assert scene.quiet().code == 0
+
+
+def test_a_status_without_a_row_gets_no_task_and_fails(scene: Scene) -> None:
+    scene.airtable.add_choice("NURTURE")
+    lead = scene.lead("NURTURE")
+    run = scene.run()
+    assert run.code == 1
+    assert "'NURTURE' has no row" in run.reasons()[lead]
+    assert scene.clickup.tasks() == {}
+
+
+def test_an_ignored_status_gets_no_task_in_silence(scene: Scene) -> None:
+    scene.airtable.add_choice("NURTURE")
+    scene.lead("NURTURE")
+    run = scene.run(IGNORED_STATUSES="Nurture")
+    assert (run.code, run.report["failed"]) == (0, [])
+    assert scene.clickup.tasks() == {}
+
+
+def test_a_lost_answer_to_a_create_makes_no_second_task(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    scene.sandbox.faults.add("reset", when="after", route="create_task")
+    run = scene.run()
+    assert len(scene.clickup.by_marker(lead)) == 1
+    scene.later()
+    run = scene.run()
+    assert run.code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+def test_a_lost_create_is_certain_only_after_the_time_of_doubt(scene: Scene) -> None:
+    """A task that shows in no listing yet must not be made twice."""
+    lead = scene.lead("NEW")
+    scene.clickup.hide_new_for = 100
+    scene.sandbox.faults.add("reset", when="after", route="create_task")
+    run = scene.run()
+    assert run.code == 1
+    scene.later(30)
+    run = scene.run()
+    assert run.code == 1
+    assert run.report["phase_1"]["created"] == 0
+    assert run.report["left"] == 1
+    scene.later(100)
+    assert scene.run().code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+def test_a_create_that_never_happened_is_made_up_for_after_the_time_of_doubt(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    scene.sandbox.faults.add("reset", when="before", route="create_task")
+    assert scene.run().code == 1
+    assert scene.clickup.by_marker(lead) == []
+    scene.later(130)
+    assert scene.run().code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+def test_a_named_task_with_the_leads_marker_is_linked(scene: Scene) -> None:
+    lead = scene.lead("CONTACTED")
+    task = scene.clickup.add_task("by hand", status="in progress", marker=lead)
+    scene.set_cell(lead, task)
+    scene.later()
+    run = scene.run()
+    assert (run.code, run.writes) == (0, [])
+    scene.edit(lead, Status="QUALIFIED")
+    assert scene.run().code == 0
+    assert scene.task_status(task) == "complete"
+
+
+def test_a_named_task_without_a_marker_gets_it(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    task = scene.clickup.add_task("by hand", status="to do")
+    scene.set_cell(lead, task)
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, task)
+    assert scene.clickup.task(task)["name"] == "by hand"
+    assert scene.quiet().code == 0
+
+
+def test_a_named_task_with_the_marker_of_a_lead_that_is_gone_gets_the_new_one(scene: Scene) -> None:
+    old, task = scene.pair("NEW")
+    scene.airtable.delete(old)
+    lead = scene.lead("NEW")
+    scene.set_cell(lead, task)
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, task)
+
+
+def test_several_leads_name_a_task_without_a_marker_and_the_oldest_gets_it(scene: Scene) -> None:
+    first = scene.lead("NEW", "first")
+    scene.later(10)
+    second = scene.lead("NEW", "second")
+    task = scene.clickup.add_task("by hand", status="to do")
+    scene.set_cell(first, task)
+    scene.set_cell(second, task)
+    scene.later()
+    run = scene.run()
+    assert run.code == 1
+    assert list(run.reasons()) == [second]
+    assert first in run.reasons()[second]
+    scene.assert_linked(first, task)
+
+
+def test_a_copied_row_gets_a_task_of_its_own(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    copy = scene.airtable.duplicate(lead)
+    assert scene.named_by(copy) == task
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    scene.assert_linked(lead, task)
+    assert scene.named_by(copy) != task
+    scene.assert_linked(copy, scene.named_by(copy))
+
+
+def test_swapped_ids_fail_and_nothing_is_written(scene: Scene) -> None:
+    one, one_task = scene.pair("NEW", name="one")
+    two, two_task = scene.pair("CONTACTED", name="two")
+    scene.set_cell(one, two_task)
+    scene.set_cell(two, one_task)
+    run = scene.run()
+    assert run.code == 1
+    assert set(run.reasons()) == {one, two}
+    assert run.writes == []
+    scene.set_cell(one, one_task)
+    scene.set_cell(two, two_task)
+    scene.later()
+    assert scene.run().code == 0
+
+
+def test_a_deleted_task_fails_and_nothing_is_created(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.clickup.delete(task)
+    run = scene.run("--full")
+    assert run.code == 1
+    assert "deleted" in run.reasons()[lead]
+    assert run.writes == []
+    scene.later()
+    assert scene.run().code == 1
+    scene.clickup.restore(task)
+    scene.later()
+    assert scene.run().code == 0
+
+
+def test_a_deleted_task_is_made_anew_where_the_settings_say_so(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.delete(task)
+    run = scene.run("--full", MISSING_TASK="recreate")
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    assert scene.named_by(lead) != task
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+def test_emptying_the_cell_of_a_lead_whose_task_was_deleted_gets_a_new_task(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.delete(task)
+    scene.set_cell(lead, None)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+@pytest.mark.parametrize("where", ["archived", "in another List", "a subtask"])
+def test_a_task_that_lives_elsewhere_is_still_followed(scene: Scene, where: str) -> None:
+    parent = scene.clickup.add_task("parent")
+    lead, task = scene.pair("CONTACTED")
+    if where == "archived":
+        scene.clickup.archive(task)
+    elif where == "in another List":
+        scene.clickup.move(task, scene.clickup.second_list_id)
+    else:
+        scene.clickup.make_subtask(task, parent)
+    scene.later()
+    run = scene.run("--full")
+    assert run.code == 0, run.report
+    assert where in run.told(lead)
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.task_status(task) == "complete"
+    assert len(scene.clickup.by_marker(lead)) == 1
+
+
+def test_a_task_that_cannot_be_seen_fails_and_is_never_made_anew(scene: Scene) -> None:
+    scene.pair("NEW", name="another")
+    lead, task = scene.pair("NEW")
+    scene.clickup.make_private(task)
+    for settings in ({}, {"MISSING_TASK": "recreate"}):
+        scene.later()
+        run = scene.run("--full", **settings)
+        assert run.code == 1
+        assert "cannot be seen" in run.reasons()[lead]
+        assert run.writes == []
+
+
+def test_a_tasks_address_is_understood_as_its_id(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    task = scene.clickup.add_task("by hand", status="to do")
+    scene.set_cell(lead, f"https://app.clickup.com/t/{task}")
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.clickup.by_marker(lead) == [task]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "../../list/1", "abc?x=1", "https://evil.example/t/abc", "ABC-123", "9" * 5000, "a b", "a/b", "\u202eabc", "%2e%2e",
+        "https://app.clickup.com/t/7002367/ABC-123", "task\x1b[2J",
+    ],
+)  # fmt: skip
+def test_what_is_no_task_id_fails_and_is_never_put_into_an_address(scene: Scene, typed: str) -> None:
+    other = scene.lead("NEW", "another lead")
+    lead = scene.lead("NEW")
+    scene.set_cell(lead, typed)
+    run = scene.run()
+    assert run.code == 1
+    assert list(run.reasons()) == [lead]
+    assert "no task id" in run.reasons()[lead]
+    assert "\x1b" not in run.messages
+    scene.assert_linked(other, scene.named_by(other))
+    assert all("get_task" not in each for each in run.requests)
+
+
+def test_a_cell_that_is_not_text_fails(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    scene.set_cell(lead, 12345)
+    run = scene.run()
+    assert run.code == 1
+    assert "no task id" in run.reasons()[lead]
+
+
+def test_of_several_tasks_with_one_marker_the_named_one_counts_and_the_others_are_reported(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    copy = scene.clickup.duplicate(task)
+    scene.later()
+    run = scene.run()
+    assert (run.code, run.writes) == (0, [])
+    assert [notice["task_id"] for notice in run.report["notices"]] == [copy]
+    assert scene.named_by(lead) == task
+
+
+def test_of_several_tasks_with_one_marker_and_none_named_the_oldest_counts(scene: Scene) -> None:
+    lead = scene.lead("NEW")
+    old = scene.clickup.add_task("old", status="to do", marker=lead)
+    scene.later(10)
+    new = scene.clickup.add_task("new", status="to do", marker=lead)
+    scene.later()
+    run = scene.run()
+    assert run.code == 0
+    assert scene.named_by(lead) == old
+    assert new in {notice["task_id"] for notice in run.report["notices"]}
+    assert scene.clickup.by_marker(lead) == [old, new]
+
+
+def test_a_marker_that_names_a_missing_lead_is_reported_and_the_task_never_touched(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.airtable.delete(lead)
+    run = scene.run("--full")
+    assert (run.code, run.writes) == (0, [])
+    assert "not in the table" in run.told(lead)
+    assert scene.task_status(task) == "to do"
