@@ -311,7 +311,7 @@ class Http:
             return False
         with self._changed:
             now = self._clock.monotonic()
-            hopeless = self._health.long_since(now) or self._health.down(now)
+            hopeless = self._health.long_since(now)
         return call.failures < _TRIES and call.spent < _ALL_BACK_OFF and not hopeless
 
     def _back_off(self, call: _Call) -> float:
@@ -575,8 +575,6 @@ def _causes(failure: BaseException) -> Iterator[BaseException]:
 
 
 def _never_connected(failure: Exception) -> bool:
-    if isinstance(failure, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
-        return True
     kinds = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
     return any(isinstance(cause, kinds) for cause in _causes(failure))
 

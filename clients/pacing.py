@@ -132,7 +132,7 @@ class ClickUpPacer:
     - Any answer with a later `Reset` opens the next window, so a run that never spends a window never stops for a
       probe. Requests in flight then count as sent in both windows.
     - When ClickUp has counted more than we have sent, another program shares the token: for this window and the
-      next, 2 % stay unspent and at most half of what is left is in flight, which narrows to one towards the end.
+      next, 2 % stay unspent and at most a quarter of what is left is in flight, which narrows to one towards the end.
     - A refusal means silence until its `Reset` and up to a second more, so that two programs do not come back
       together; without `Reset`, 5 s, doubling up to a minute.
     - If an answer lacks the headers, the smallest documented limit (100 a minute) is assumed.
@@ -212,7 +212,7 @@ class ClickUpPacer:
 
     def _most_in_flight(self, free: int) -> int:
         shared = self._shared_before or (self._window is not None and self._window.shared)
-        return max(1, free // 2) if shared else free
+        return max(1, free // 4) if shared else free
 
     def _note(self, heard: Heard) -> None:
         self._ahead = max(self._ahead, heard.date - heard.now)

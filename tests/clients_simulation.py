@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from clients.pacing import Heard, Pacer
 
+START = 1000.0
+
 
 @dataclass
 class FixedWindow:
@@ -84,6 +86,7 @@ class _Game:
         first_connection: float,
     ) -> None:
         self.pacer, self.server = pacer, server
+        self.requests = requests
         self.todo, self.let_in, self.sent, self.asleep = requests, 0, 0, 0
         self.latency, self.chance, self.server_ahead = latency, chance, server_ahead
         self.first_connection = first_connection
@@ -94,8 +97,12 @@ class _Game:
     def at(self, moment: float, what: Callable[[float], None]) -> None:
         heapq.heappush(self.events, (moment, next(self.order), what))
 
-    def run(self, requests: int) -> None:
-        while self.let_in < requests or self.sent > self.let_in + len(self.server.refused_at):
+    def begin(self, threads: int, moment: float) -> None:
+        for _ in range(threads):
+            self.at(moment, self.ask)
+
+    def run(self) -> None:
+        while self.let_in < self.requests:
             now, _, what = heapq.heappop(self.events)
             what(now)
 
@@ -154,11 +161,29 @@ def play(
     `others` are moments, from the start, at which another program sends a request; its refusals are not counted.
     `first_connection` delays the very first request on its way there.
     """
-    start = 1000.0
     game = _Game(pacer, server, requests, latency, chance, server_ahead, first_connection)
     for moment in others:
-        game.at(start + moment, game.other)
-    for _ in range(threads):
-        game.at(start, game.ask)
-    game.run(requests)
-    return Played(game.last - start, server.refused_at)
+        game.at(START + moment, game.other)
+    game.begin(threads, START)
+    game.run()
+    return Played(game.last - START, server.refused_at)
+
+
+def play_two(
+    pacers: tuple[Pacer, Pacer],
+    server: FixedWindow,
+    requests: int,
+    *,
+    threads: int,
+    latency: Callable[[random.Random], float],
+    chance: random.Random,
+    apart: float,
+) -> Played:
+    """Two programs with the same token, the second beginning `apart` seconds later, each with so many requests."""
+    first, second = (_Game(pacer, server, requests, latency, chance, 1.79e9, 0.0) for pacer in pacers)
+    second.events, second.order = first.events, first.order
+    first.begin(threads, START)
+    second.begin(threads, START + apart)
+    first.run()
+    second.run()
+    return Played(max(first.last, second.last) - START, server.refused_at)

@@ -106,6 +106,7 @@ class Listing:
         self.rows = list(rows)
         self.last_page: Literal["true", "false", "absent"] | None = None
         self.strict = False
+        self.size = 100
         self.grain = 1
         self.ignores_filter = False
         self.ignores_page = False
@@ -123,11 +124,11 @@ class Listing:
         since = int(query.get(f"{key}_gt", "0")) // self.grain * self.grain
         if since and not self.ignores_filter:
             rows = [each for each in rows if int(each[key]) > since or (not self.strict and int(each[key]) == since)]
-        start = 0 if self.ignores_page else int(query.get("page", "0")) * 100
-        shown = rows[start : start + 100]
+        start = 0 if self.ignores_page else int(query.get("page", "0")) * self.size
+        shown = rows[start : start + self.size]
         body: dict[str, Any] = {"tasks": shown}
         if self.last_page != "absent":
-            body["last_page"] = start + 100 >= len(rows) if self.last_page is None else self.last_page == "true"
+            body["last_page"] = start + self.size >= len(rows) if self.last_page is None else self.last_page == "true"
         handler.reply(Reply(200, body))
         self.after(len(self.asked))
 
@@ -240,6 +241,24 @@ def test_danger_a_listing_that_ignores_its_filter_ends_early(scripted: Scripted)
     pages = list(tasks.walk("created", 0))
     assert sorted(ids(pages)) == every(listing)
     assert (pages[0].in_order, pages[-1].in_order) == (True, False)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_pages_may_be_shorter_than_documented(scripted: Scripted, shuffled: bool) -> None:
+    listing = Listing(*(row(number) for number in range(120)))
+    listing.size, listing.shuffled = 50, shuffled
+    tasks, _ = scripted(listing)
+    assert sorted(ids(list(tasks.walk("created", 0)))) == every(listing)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_short_page_over_and_over_ends_the_walk(scripted: Scripted, shuffled: bool) -> None:
+    listing = Listing(*(row(number) for number in range(20)))
+    listing.ignores_page = listing.ignores_filter = True
+    listing.last_page, listing.shuffled = "false", shuffled
+    tasks, _ = scripted(listing)
+    assert sorted(ids(list(tasks.walk("created", 0)))) == every(listing)
+    assert len(listing.asked) <= 4
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

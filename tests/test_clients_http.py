@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -264,6 +265,18 @@ def test_a_create_that_never_connected_is_tried_again(bench: Make) -> None:
         assert len(opened[0].seen) == 1
     finally:
         opened[0].close()
+
+
+def test_a_connection_that_takes_too_long_was_never_made(bench: Make) -> None:
+    with socket.socket() as full, socket.socket() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting.connect(full.getsockname())
+        here = bench(port=full.getsockname()[1], connect_timeout=0.05)
+        with pytest.raises(TransportError, match="could not connect") as caught:
+            here.send(replayable=False)
+    assert not caught.value.outcome_unknown
+    assert caught.value.attempts == 6
 
 
 def test_danger_an_older_failure_makes_a_lost_create_look_unsent(bench: Make) -> None:

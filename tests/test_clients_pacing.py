@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.pacing import AirtablePacer, ClickUpPacer, Heard, retry_after
-from tests.clients_simulation import FixedWindow, SlidingSecond, play
+from tests.clients_simulation import FixedWindow, SlidingSecond, play, play_two
 
 ROUNDINGS: list[Callable[[float], float]] = [math.floor, math.ceil, round]
 
@@ -91,6 +91,34 @@ def test_a_token_shared_with_a_steady_program_is_refused_at_most_once_a_window(
     closest = [later - earlier for earlier, later in zip(played.refused_at, played.refused_at[1:], strict=False)]
     assert min(closest, default=60) > 30
     assert played.seconds < 60 * (4 / (1 - share) + 2) + 4 * limit * 0.275 / threads
+
+
+@pytest.mark.parametrize("apart", [0, 5, 61.3])
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_two_runs_with_one_token_do_not_drive_each_other_into_refusals(limit: int, apart: float) -> None:
+    played = play_two(
+        (ClickUpPacer(), ClickUpPacer()),
+        FixedWindow(limit),
+        3 * limit,
+        threads=64,
+        latency=between(0.05, 0.5),
+        chance=random.Random(2),
+        apart=apart,
+    )
+    windows = 7
+    assert len(played.refused_at) <= 2 * windows
+    assert played.seconds <= 60 * windows + 10
+
+
+def test_requests_on_their_way_over_a_windows_end_are_no_sign_of_another_program() -> None:
+    pacer = ClickUpPacer()
+    pacer.ask(0.0)
+    pacer.answered(clickup(0.1, left=99))
+    assert [pacer.ask(58.0) for _ in range(10)] == [0.0] * 10
+    for left in range(99, 89, -1):
+        pacer.answered(clickup(60.5, left=left, date=1_790_000_060, reset=1_790_000_120))
+    assert [pacer.ask(60.6) for _ in range(90)] == [0.0] * 90
+    assert pacer.ask(60.6) != 0.0
 
 
 def test_without_the_rate_headers_the_smallest_plan_is_assumed() -> None:
