@@ -18,7 +18,6 @@ from clients.airtable import (
     status_older_than,
 )
 from clients.clickup import ClickUpClient
-
 from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent
 from clock import Clock
 from config import Settings

@@ -240,7 +240,8 @@ def test_a_tasks_address_is_understood_as_its_id(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "typed",
     [
-        "../../list/1", "abc?x=1", "https://evil.example/t/abc", "ABC-123", "9" * 5000, "a b", "a/b", "\u202eabc", "%2e%2e",
+        "../../list/1", "abc?x=1", "https://evil.example/t/abc", "ABC-123", "9" * 5000, "a b", "a/b",
+        "\u202eabc", "%2e%2e",
         "https://app.clickup.com/t/7002367/ABC-123", "task\x1b[2J",
     ],
 )  # fmt: skip

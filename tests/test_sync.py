@@ -18,7 +18,7 @@ def counted(requests: list[str]) -> collections.Counter[str]:
     return collections.Counter(requests)
 
 
-# --- the backfill, idle runs, many changes ------------------------------------------------------------------------
+# --- the backfill, idle runs, many changes --------------------------------------------------------------------------
 
 
 def test_1250_new_leads_become_1250_linked_tasks_in_as_few_requests_as_there_can_be(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_full_run_comes_by_itself_once_a_day_and_writes_nothing(scene: Scene) 
     assert (run.code, run.report["full"], run.writes) == (0, True, [])
 
 
-# --- one bad record --------------------------------------------------------------------------------------------------
+# --- one bad record -------------------------------------------------------------------------------------------------
 
 
 def test_bad_records_are_named_the_rest_is_synced_and_the_next_run_tries_them_again(scene: Scene) -> None:
@@ -120,7 +120,7 @@ def _delete_before_the_write(scene: Scene, lead: str) -> None:
     scene.sandbox.faults.before("update_records", delete)
 
 
-# --- settings and set-up -----------------------------------------------------------------------------------------------
+# --- settings and set-up --------------------------------------------------------------------------------------------
 
 
 def test_missing_settings_are_all_named_at_once(scene: Scene) -> None:
@@ -187,7 +187,7 @@ def test_a_detail_field_that_the_table_lacks_is_a_warning(scene: Scene) -> None:
     assert "'Budget'" in run.messages + str(run.report["notices"])
 
 
-# --- rails ---------------------------------------------------------------------------------------------------------------
+# --- rails ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_that_would_change_most_statuses_stops_before_the_first_write(scene: Scene) -> None:
@@ -299,7 +299,7 @@ def _without_schema(scene: Scene) -> AirtableSwitches:
     return dataclasses.replace(scene.airtable.switches, scopes=frozenset({"data.records:read", "data.records:write"}))
 
 
-# --- state lost ------------------------------------------------------------------------------------------------------------
+# --- state lost -----------------------------------------------------------------------------------------------------
 
 
 def test_a_lost_state_file_makes_no_second_task(scene: Scene) -> None:
