@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, Protocol, TextIO
 
 from clients import airtable, clickup
 from clients.errors import AuthError, NotFound, QuotaSpent
@@ -25,7 +25,7 @@ from clients.http import Http, ping
 from clients.pacing import AirtablePacer, ClickUpPacer
 from clock import Clock, SystemClock
 from config import Settings, binding, load
-from engine import Options, Tools, check, sync
+from engine import Options, Progress, Tools, check, sync
 from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
 from models import Notice, Outcome, Plan
 from report import (
@@ -82,6 +82,7 @@ def main(
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             flags = _parser().parse_args(argv)
     except SystemExit as done:
+        _put(out, [])
         return int(done.code or 0)
     program = _Program(flags, os.environ if environ is None else environ, clock or SystemClock(), out, err)
     if flags.demo:
@@ -168,15 +169,16 @@ class _Program:
         self._started_at = clock.time()
         self._started = clock.monotonic()
         self._https: dict[str, Http] = {}
+        self._clickup_pacer = ClickUpPacer()
         self._report_file: Path | None = None
-        self._show: _Lines | Any = _Lines(self._say, quiet=flags.quiet)
+        self._show: _Show = _Lines(self._say, quiet=flags.quiet)
 
     def demo(self) -> int:
         """The demo, on the stand-in."""
         from demo import play  # noqa: PLC0415 - the stand-in is loaded for the demo only
 
         try:
-            return play(lambda line: self._put(self._out, [line]), _run_for_demo)
+            return play(lambda line: _put(self._out, [line]), _run_for_demo)
         except KeyboardInterrupt:
             self._say("stopped")
             return 1
@@ -287,7 +289,7 @@ class _Program:
         to_clickup = Http(
             clickup.service(settings.clickup_api_url),
             token_header=settings.clickup_api_key,
-            pacer=ClickUpPacer(),
+            pacer=self._clickup_pacer,
             on_wait=functools.partial(self._waiting, "ClickUp"),
             **common,
         )
@@ -401,7 +403,7 @@ class _Program:
         elif self._flags.explain:
             self._result(explain_lines(self._flags.explain, outcome))
         elif self._looks_only:
-            self._result([*_planned(outcome), *problem_lines(outcome)])
+            self._result([*self._planned(outcome.plan), *problem_lines(outcome)])
         else:
             self._tell(outcome, traffic_line(full=outcome.full, seconds=seconds, requests=requests, waited=waited))
         report = as_json(
@@ -414,7 +416,7 @@ class _Program:
         )
         text = json.dumps(report, indent=2)
         if self._flags.json:
-            self._put(self._out, [text])
+            _put(self._out, [text])
         return code if self._kept(text) else max(code, 1)
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:
@@ -424,12 +426,15 @@ class _Program:
             return
         self._result(problem_lines(outcome))
         if self._out.isatty() and not self._flags.json:
-            from terminal import show_counts  # noqa: PLC0415 - what is for terminals is loaded for them only
+            from terminal import console, counts  # noqa: PLC0415 - what is for terminals is loaded for them only
 
-            show_counts(self._out, count_rows(outcome), color=self._color)
+            console(self._out, color=self._color).print(counts(count_rows(outcome)))
         else:
             self._result(summary_lines(outcome))
         self._result([traffic])
+
+    def _planned(self, plan: Plan | None) -> list[str]:
+        return [] if plan is None else plan_lines(plan, cost(plan, clickup_per_minute=self._clickup_pacer.limit))
 
     def _tell_error(self, error: SyncError) -> None:
         lines = error_lines(error)
@@ -452,23 +457,34 @@ class _Program:
 
     def _result(self, lines: Sequence[str]) -> None:
         if not self._flags.json:
-            self._put(self._out, lines)
+            _put(self._out, lines)
 
     def _show_message(self, line: str) -> None:
         self._show.say(line)
 
     def _say(self, line: str) -> None:
-        self._put(self._err, [line])
+        _put(self._err, [line])
 
-    def _put(self, stream: TextIO, lines: Sequence[str]) -> None:
-        try:
-            for line in lines:
-                print(line, file=stream)
-            stream.flush()
-        except BrokenPipeError:
-            # Whoever read it has left. Nothing more can be told there, and the interpreter must not try at its end.
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+def _put(stream: TextIO, lines: Sequence[str]) -> None:
+    try:
+        for line in lines:
+            print(line, file=stream)
+        stream.flush()
+    except BrokenPipeError:
+        # Whoever read it has left. Nothing more can be told there, and the interpreter must not try at its end.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Show(Progress, Protocol):
+    """Who shows how far a run is, and its messages meanwhile."""
+
+    def waiting(self, text: str) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class _Lines:
@@ -508,11 +524,6 @@ class _ToLines(logging.Handler):
 
 def _exit_code_of(error: SyncError) -> int:
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
-
-
-def _planned(outcome: Outcome) -> list[str]:
-    plan: Plan | None = outcome.plan
-    return [] if plan is None else plan_lines(plan, cost(plan))
 
 
 def _writable(path: Path | None) -> Path | None:

@@ -25,6 +25,7 @@ _SAID_LENGTH = 500
 _PROBLEM_LENGTH = 2000
 _JSON_LENGTH = 2000
 _NAMED_OF_A_GROUP = 3
+_IDS_A_LINE = 5
 _TO_TASK = "lead → task"
 _TO_LEAD = "task → lead"
 
@@ -135,11 +136,15 @@ def _action_json(action: Action) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What carrying out a plan takes: requests to each service, and seconds that their limits make of it at least."""
+    """What carrying out a plan takes: requests to each service, and the seconds that their limits make of it at least.
+
+    `per_minute` is ClickUp's limit that this was reckoned with.
+    """
 
     airtable: int
     clickup: int
     seconds: float
+    per_minute: int
 
 
 def cost(
@@ -155,7 +160,7 @@ def cost(
     clickup = len(plan.creates) + len(plan.task_updates) + markers - marker_alone
     airtable = _batches(len(plan.lead_updates)) + _batches(len(plan.creates))
     full_minutes = max(0, clickup - 1) // clickup_per_minute
-    return Cost(airtable, clickup, max(60.0 * full_minutes, airtable / airtable_per_second))
+    return Cost(airtable, clickup, max(60.0 * full_minutes, airtable / airtable_per_second), clickup_per_minute)
 
 
 def _only_marker(changes: Iterable[Change]) -> bool:
@@ -203,10 +208,12 @@ def plan_lines(plan: Plan, price: Cost) -> list[str]:
     lines = [line for action in actions for line in _action_lines(action)]
     if not actions:
         return ["Nothing to write: there is nothing to do."]
+    takes = "a few seconds"
+    if price.seconds >= 5:
+        takes = f"at least {duration(price.seconds)}, at {price.per_minute:,} requests a minute to ClickUp"
     lines.append(
-        f"{_count(len(actions), 'change')}, {_count(price.clickup, 'request')} to ClickUp and {price.airtable} to "
-        f"Airtable; takes {'a few seconds' if price.seconds < 5 else 'at least ' + duration(price.seconds)}. "
-        "Nothing was written."
+        f"{_count(len(actions), 'change')}: {_count(price.clickup, 'request')} to ClickUp, {price.airtable:,} to "
+        f"Airtable; takes {takes}. Nothing was written."
     )
     return lines
 
@@ -239,7 +246,7 @@ def problem_lines(outcome: Outcome, *, quiet: bool = False) -> list[str]:
 
     `quiet` leaves out what is not about a record.
     """
-    lines = [line for failure in outcome.failed for line in _failure_lines(failure)]
+    lines = list(_failed_lines(outcome.failed))
     lines.extend(_conflict_line(conflict) for conflict in outcome.conflicts)
     lines.extend(_notice_line(notice) for notice in outcome.notices if notice.record_id or not quiet)
     lines.extend(_left_lines(outcome.left))
@@ -248,10 +255,30 @@ def problem_lines(outcome: Outcome, *, quiet: bool = False) -> list[str]:
     return lines
 
 
-def _failure_lines(failure: Failure) -> Iterator[str]:
-    yield f"failed: {_about(failure.record_id, failure.task_id)}{_said(failure.error)}"
-    if failure.hint:
-        yield f"    {_said(failure.hint)}"
+def _failed_lines(failed: Iterable[Failure]) -> Iterator[str]:
+    """Each reason once, and every record by its id: one status without a row may fail hundreds of leads."""
+    for (error, hint), members in _by_reason(failed).items():
+        alone = len(members) <= 1
+        about = f": {members[0]}" if alone and members else f", {len(members):,} records" if members else ""
+        yield f"failed{about}: {_said(error)}"
+        if hint:
+            yield f"    {_said(hint)}"
+        if not alone:
+            yield from (f"    {', '.join(chunk)}" for chunk in _chunks(members, _IDS_A_LINE))
+
+
+def _by_reason(failures: Iterable[Failure]) -> dict[tuple[str, str], list[str]]:
+    """The records by error and hint."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for failure in failures:
+        who = _who(failure.record_id, failure.task_id)
+        groups.setdefault((failure.error, failure.hint), []).extend([who] if who else [])
+    return groups
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _conflict_line(conflict: Conflict) -> str:
@@ -271,11 +298,7 @@ def _notice_line(notice: Notice) -> str:
 
 def _left_lines(left: Iterable[Failure]) -> Iterator[str]:
     """One line for each reason, since a limit may leave thousands."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for failure in left:
-        about = _who(failure.record_id, failure.task_id)
-        groups.setdefault((failure.error, failure.hint), []).extend([about] if about else [])
-    for (error, hint), members in groups.items():
+    for (error, hint), members in _by_reason(left).items():
         named = ", ".join(members[:_NAMED_OF_A_GROUP])
         more = f" and {len(members) - _NAMED_OF_A_GROUP:,} more" if len(members) > _NAMED_OF_A_GROUP else ""
         yield f"left for the next run: {named}{more}{': ' if named else ''}{_said(error)}"

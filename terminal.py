@@ -17,14 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from rich.text import Text
 
 
 def console(stream: TextIO, *, color: bool) -> Console:
     """A console that takes every text as it is: no markup, no emoji codes, no colours of its own choice."""
-    return Console(
-        file=stream, no_color=not color, highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=False
-    )
+    return Console(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
 
 
 class Screen:
@@ -70,14 +67,14 @@ class Screen:
 
     def say(self, line: str) -> None:
         """A message, above the bar."""
-        self._console.print(Text(line))
+        self._console.out(line)
 
     def close(self) -> None:
         """Take the bar away."""
         self._progress.stop()
 
 
-def show_counts(stream: TextIO, rows: Sequence[tuple[str, int]], *, color: bool) -> None:
+def counts(rows: Sequence[tuple[str, int]]) -> Table:
     """The counts as a table; those of something wrong stand out."""
     table = Table(show_header=False)
     table.add_column()
@@ -85,7 +82,7 @@ def show_counts(stream: TextIO, rows: Sequence[tuple[str, int]], *, color: bool)
     for name, count in rows:
         wrong = name in ("failed", "left for the next run", "conflicts")
         table.add_row(name, f"{count:,}", style=_style(count, wrong=wrong))
-    console(stream, color=color).print(table)
+    return table
 
 
 def _style(count: int, *, wrong: bool) -> str:

@@ -136,9 +136,12 @@ class ClickUpPacer:
     - A refusal means silence until its `Reset` and up to a second more, so that two programs do not come back
       together; without `Reset`, 5 s, doubling up to a minute.
     - If an answer lacks the headers, the smallest documented limit (100 a minute) is assumed.
+
+    `limit` is how many requests a window holds, as far as that is known.
     """
 
     def __init__(self) -> None:
+        self.limit = _SMALLEST_LIMIT
         self._window: _Window | None = None
         self._in_flight = 0
         self._shared_before = False
@@ -229,7 +232,7 @@ class ClickUpPacer:
             if reset + _ROUNDING > self._server_time(heard.now):
                 self._open(limit, left, reset)
         elif reset >= window.reset - _SAME_WINDOW:
-            window.limit = limit
+            window.limit = self.limit = limit
             window.left = min(window.left, left)
             window.shared = window.shared or limit - left > window.sent
         if self._window is None:
@@ -239,6 +242,7 @@ class ClickUpPacer:
         if self._window is not None:
             self._shared_before = self._window.shared
         sent = 1 + self._in_flight
+        self.limit = limit
         self._window = _Window(limit, reset, left, sent, shared=limit - left > sent)
         self._probe_until = -math.inf
         self._ahead_before, self._ahead = self._ahead, -math.inf

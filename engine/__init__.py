@@ -1,6 +1,7 @@
 """One run: read both sides, plan, Phase 1, Phase 2, record. All effects, no decisions."""
 
+from engine.carrying_out import Progress
 from engine.reading import Tools
 from engine.run import Options, check, sync
 
-__all__ = ["Options", "Tools", "check", "sync"]
+__all__ = ["Options", "Progress", "Tools", "check", "sync"]
