@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -36,7 +37,7 @@ from models import (
     Wanted,
 )
 from state import State
-from text import cell_text, clean, cut, cut_bytes, digest, one_line
+from text import cell_text, clean, cut, cut_bytes, digest
 from world import ANOTHER_LIST, World, is_record_id, parse_reference
 
 LONGEST_NAME = 2000
@@ -44,6 +45,8 @@ LONGEST_DESCRIPTION_BYTES = 250_000
 OVERLAP_SECONDS = 60
 _BY_ID = 100
 _FEW = 20
+_CLOCK_MARGIN = 2  # a record's time may lie a second after the `Date` of its own answer
+_LINE_BREAKS = re.compile(r"[\r\n]+")
 _T = TypeVar("_T")
 
 log = logging.getLogger("sync")
@@ -92,8 +95,8 @@ class LeadMaker:
 
     def _name(self, record: Record) -> str:
         for field in (self._settings.name_field, *self._fallbacks):
-            name = one_line(clean(cell_text(record.fields.get(field))))
-            if name:
+            name = _LINE_BREAKS.sub(" ", clean(cell_text(record.fields.get(field))))
+            if name.strip():
                 return cut(name, LONGEST_NAME)
         return record.id
 
@@ -124,7 +127,7 @@ def known_task(task: Task, list_id: str) -> KnownTask:
         task.id,
         task.status,
         task.marker,
-        digest(task.name.strip()),
+        digest(task.name),
         digest(plain(task.description)),
         task.created,
         task.updated,
@@ -379,11 +382,12 @@ class Reading:
         leads: dict[str, Lead] = {}
         tasks: dict[str, KnownTask] = {}
         dates: list[float] = []
-        for page in self._tools.airtable.list_records(fields=self.make.fields, formula=changed_since(since_leads - 1)):
+        formula = changed_since(since_leads - _CLOCK_MARGIN)
+        for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
             dates.append(page.date)
             leads.update((record.id, self.make.lead(record)) for record in page.rows)
         first_task_date = 0.0
-        for tasks_page in self._tools.clickup.walk("updated", int(since_tasks * 1000) - 1000):
+        for tasks_page in self._tools.clickup.walk("updated", int((since_tasks - _CLOCK_MARGIN) * 1000)):
             first_task_date = first_task_date or tasks_page.date
             tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in tasks_page.rows)
         self._last_poll = (dates[0], first_task_date)
