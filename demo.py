@@ -96,13 +96,17 @@ class _Story:
         self._say(f"A stand-in for Airtable and ClickUp runs on this machine. Its table holds {len(leads)} leads,")
         self._say("its List no task yet. All of it is made up, and gone when this ends.")
         self._first(leads)
-        happenings = self._people_at_work(leads)
-        self._second(happenings)
-        self._third(happenings)
         if self._as_told:
-            self._say("")
-            self._say("All went as told. The README says how to set it up for your own base and List.")
-        return 0 if self._as_told else 1
+            happenings = self._people_at_work(leads)
+            self._second(happenings)
+        if self._as_told:
+            self._third(happenings)
+        self._say("")
+        if not self._as_told:
+            self._say("The story ends here, since it did not go as told. Please report it.")
+            return 1
+        self._say("All went as told. The README says how to set it up for your own base and List.")
+        return 0
 
     # --- the story
 

@@ -72,8 +72,7 @@ class Lock:
         path = _beside(state_file, ".lock")
         _create_private(path)
         try:
-            self._held = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-            self._held.execute("BEGIN EXCLUSIVE")
+            self._held = _held_exclusively(path)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise Locked(
@@ -425,6 +424,16 @@ def _closed_on_failure(path: Path | str, where: str) -> Iterator[sqlite3.Connect
         if isinstance(error, sqlite3.Error):
             raise _unusable(where, error) from error
         raise
+
+
+def _held_exclusively(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,0 +1,512 @@
+"""The command line: flags, exit codes, what goes to which stream, signals, the report's file, the health check."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+import main
+from sandbox.faults import Fault
+from state import Lock
+from tests.scene import TOP, Scene
+
+SIX = {
+    "AIRTABLE_API_KEY": "patSecretSecret1.secretsecret",
+    "AIRTABLE_BASE_ID": "appAbCdEfGhIjKl12",
+    "AIRTABLE_TABLE_NAME": "Leads",
+    "CLICKUP_API_KEY": "pk_1_SECRETSECRET",
+    "CLICKUP_LIST_ID": "1",
+    "CLICKUP_CUSTOM_FIELD_ID": "1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f",
+}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """One command line without services: exit code, stdout, stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    code = main.main(argv, environ or {}, stdout=out, stderr=err)
+    return code, out.getvalue(), err.getvalue()
+
+
+def in_scene(scene: Scene, *argv: str, terminal: bool = False, **settings: str) -> tuple[int, str, str]:
+    """One command line against the stand-in, on its clock, as a person sees it."""
+    out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
+    code = main.main(argv, {**scene.settings, **settings}, clock=scene.clock, stdout=out, stderr=err)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No .env of anybody is read."""
+    monkeypatch.chdir(tmp_path)
+
+
+# --- usage ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["leads"], "leads"),
+        (["--only", "86abc"], "no record id"),
+        (["--only", "rec123"], "no record id"),
+        (["--only", "rec00000000000001 "], "no record id"),
+        (["--explain", "recäöü00000000001"], "no record id"),
+        (["--limit", "-1"], "--limit"),
+        (["--limit", "many"], "no number"),
+        (["--phase", "3"], "--phase"),
+        (["--dry-run", "--check"], "not allowed with"),
+        (["-v", "-q"], "not allowed with"),
+        (["--dry"], "--dry"),
+    ],
+)
+def test_wrong_flags_are_named_and_end_with_2(argv: list[str], said: str) -> None:
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_help_and_version_go_to_stdout() -> None:
+    code, out, err = run("--help")
+    assert (code, err) == (0, "")
+    assert "--dry-run" in out
+    assert run("--version") == (0, f"airtable-clickup-sync {main.VERSION}\n", "")
+
+
+def test_the_readme_names_every_flag_and_nothing_else() -> None:
+    _, out, _ = run("--help")
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index("### Flags") : readme.index("### Exit codes")]
+    flags = {word.strip(",") for word in out.split() if word.startswith("--") and word.strip(",").islower()}
+    in_table = {
+        part.split(" ")[0] for line in table.splitlines() for part in line.split("`")[1:2] if part.startswith("--")
+    }
+    assert flags - {"--help", "--verbose", "--quiet"} == in_table
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_missing_settings_are_all_named_at_once_each_on_its_line() -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert [line.split(":")[0] for line in err.splitlines()[:6]] == list(SIX)
+
+
+def test_an_error_is_a_json_report_too() -> None:
+    code, out, err = run("--json", environ={**SIX, "CLICKUP_LIST_ID": "leads"})
+    report = json.loads(out)
+    assert (code, report["exit_code"]) == (2, 2)
+    assert "CLICKUP_LIST_ID" in report["failed"][0]["error"]
+    assert report["failed"][0]["hint"]
+    assert report["requests"] == {"airtable": 0, "clickup": 0}
+    assert "CLICKUP_LIST_ID" in err
+
+
+def test_settings_come_from_the_file_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "other.env"
+    file.write_text("CLICKUP_LIST_ID=abc\n")
+    code, _, err = run("--env-file", str(file))
+    assert code == 2
+    assert "a List id has digits only" in err
+    code, _, err = run("--env-file", str(tmp_path / "none.env"))
+    assert code == 2
+    assert "no such file" in err
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_the_settings(tmp_path: Path) -> None:
+    code, _, err = run(environ={**SIX, "SYNC_STATE_FILE": str(tmp_path / "none" / "state")})
+    assert code == 2
+    assert "SYNC_STATE_FILE" in err
+
+
+# --- the report's file ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["none/report.json", "."])
+def test_a_report_that_cannot_be_written_is_told_before_the_run_begins(scene: Scene, path: str) -> None:
+    scene.lead()
+    code, _, err = in_scene(scene, "--report", path)
+    assert code == 2
+    assert "--report" in err
+    assert scene.sandbox.log == []
+
+
+def test_the_report_is_written_for_its_owner_alone_and_leaves_nothing_beside_it(scene: Scene, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    report = folder / "last.json"
+    scene.lead()
+    assert in_scene(scene, "--report", str(report))[0] == 0
+    assert json.loads(report.read_text())["phase_1"]["created"] == 1
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert in_scene(scene, "--report", str(report), CLICKUP_LIST_ID="oops")[0] == 2
+    assert "CLICKUP_LIST_ID" in json.loads(report.read_text())["failed"][0]["error"]
+    assert list(folder.iterdir()) == [report]
+
+
+def test_a_link_to_the_report_stays_a_link(scene: Scene, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    link.symlink_to(real)
+    in_scene(scene, "--report", str(link))
+    assert link.is_symlink()
+    assert json.loads(real.read_text())["exit_code"] == 0
+
+
+# --- what goes where --------------------------------------------------------------------------------------------------
+
+
+def test_the_result_goes_to_stdout_and_progress_to_stderr_as_plain_lines(scene: Scene) -> None:
+    scene.lead()
+    code, out, err = in_scene(scene)
+    assert code == 0
+    assert "Phase 1, lead → task: 1 created" in out
+    assert err.splitlines() == ["reading everything", "Phase 1: creating tasks (1)"]
+    assert "\x1b" not in out + err
+
+
+def test_quiet_says_nothing_when_all_is_well_and_names_what_failed(scene: Scene) -> None:
+    scene.pair()
+    assert in_scene(scene, "-q") == (0, "", "")
+    lead = scene.lead(None)
+    scene.airtable.add_choice("ODD")
+    scene.edit(lead, Status="ODD")
+    code, out, err = in_scene(scene, "-q")
+    assert (code, out) == (1, "")
+    assert lead in err
+    assert "ODD" in err
+
+
+def test_quiet_still_names_what_was_decided_against_someone(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="CONTACTED")
+    scene.clickup.set_status(task, "complete")
+    code, out, err = in_scene(scene, "-q")
+    assert (code, out) == (0, "")
+    assert "'CONTACTED'" in err
+    assert "'complete'" in err
+
+
+def test_verbose_names_each_request_and_no_token(scene: Scene) -> None:
+    scene.lead()
+    code, out, err = in_scene(scene, "-v")
+    assert code == 0
+    assert len([line for line in err.splitlines() if line.startswith(("airtable ", "clickup "))]) == len(
+        scene.sandbox.log
+    )
+    for token in (scene.airtable.token, scene.clickup.token):
+        assert token not in out + err
+
+
+# Danger: a token leaks where a service refuses it.
+@pytest.mark.parametrize("name", ["AIRTABLE_API_KEY", "CLICKUP_API_KEY"])
+def test_a_refused_token_ends_with_3_and_is_not_shown(scene: Scene, tmp_path: Path, name: str) -> None:
+    report = tmp_path / "report.json"
+    scene.settings[name] = SIX[name]
+    code, out, err = in_scene(scene, "-v", "--json", "--report", str(report))
+    assert code == 3
+    said = out + err + report.read_text()
+    assert SIX[name] not in said
+    assert SIX[name][-12:] not in said
+
+
+def test_a_terminal_gets_a_table_and_a_bar_and_can_refuse_colour(scene: Scene) -> None:
+    scene.lead()
+    code, out, err = in_scene(scene, terminal=True, TERM="xterm")
+    assert code == 0
+    assert "Phase 1: tasks created" in out
+    for flags, value in ((["--no-color"], ""), ([], "1")):
+        scene.lead()
+        _, out, err = in_scene(scene, *flags, terminal=True, NO_COLOR=value)
+        assert "Phase 1: tasks created" in out
+        assert not [code for code in ("\x1b[31m", "\x1b[32m", "\x1b[1;31m", "\x1b[1;32m") if code in out + err]
+
+
+def test_what_is_for_terminals_is_not_even_loaded_without_one() -> None:
+    script = "import sys, main; main.main(['--check'], {}); print('rich' in sys.modules, 'sandbox' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+# --- looking without writing ------------------------------------------------------------------------------------------
+
+
+def test_check_says_what_is_in_order_and_writes_nothing(scene: Scene) -> None:
+    code, out, err = in_scene(scene, "--check")
+    assert (code, err) == (0, "")
+    assert all(line.startswith("ok: ") for line in out.splitlines())
+    assert {each.method for each in scene.sandbox.log} == {"GET"}
+    assert not scene.state_file.exists()
+
+
+def test_check_names_every_problem_with_its_cure(scene: Scene) -> None:
+    scene.clickup.rename_status("in progress", "doing")
+    scene.airtable.rename_field("Status", "Stage")
+    code, out, _ = in_scene(scene, "--check")
+    assert code == 2
+    problems = [line for line in out.splitlines() if line.startswith("problem: ")]
+    assert len(problems) == 2
+    assert "'Stage'" in out
+    assert "'doing'" in out
+
+
+def test_check_sees_a_state_file_of_another_list(scene: Scene) -> None:
+    scene.pair()
+    code, out, _ = in_scene(scene, "--check", CLICKUP_LIST_ID=scene.clickup.second_list_id)
+    assert code == 3
+    assert "belongs to another pair" in out
+
+
+def test_dry_run_takes_no_lock_and_prints_the_plan(scene: Scene) -> None:
+    lead = scene.lead()
+    lock = Lock(scene.state_file)
+    code, out, _ = in_scene(scene, "--dry-run")
+    lock.release()
+    assert code == 0
+    assert f"lead → task  create  {lead}" in out
+    assert "1 request to ClickUp, 1 to Airtable" in out
+
+
+def test_a_long_plan_is_reckoned_with_the_limit_that_clickup_tells(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=200)
+    for number in range(450):
+        scene.lead(name=f"Lead {number}")
+    assert "at least 2 min, at 200 requests a minute" in in_scene(scene, "--dry-run")[1]
+    scene.close()
+
+
+def test_explain_says_what_would_become_of_one_lead(scene: Scene) -> None:
+    lead, _ = scene.pair("NEW")
+    scene.lead(name="somebody else")
+    scene.edit(lead, Status="CONTACTED")
+    code, out, _ = in_scene(scene, "--explain", lead)
+    assert code == 0
+    assert f"{lead}: the lead's status changed" in out
+    assert "status: 'to do' → 'in progress'" in out
+    assert "somebody else" not in out
+    assert "not in the table" in in_scene(scene, "--explain", "rec00000000000000")[1]
+
+
+# --- lock, binding, health check --------------------------------------------------------------------------------------
+
+
+def test_a_run_that_finds_another_one_at_work_ends_with_75(scene: Scene) -> None:
+    scene.lead()
+    lock = Lock(scene.state_file)
+    found = scene.run()
+    lock.release()
+    assert (found.code, found.requests) == (75, [])
+    assert "another run" in found.messages
+    assert found.report["failed"][0]["error"]
+    assert scene.run().code == 0
+
+
+def test_force_sets_the_state_of_another_list_aside_and_begins_anew(scene: Scene) -> None:
+    scene.pair()
+    other = scene.clickup.second_list_id
+    assert scene.run(CLICKUP_LIST_ID=other).code == 3
+    found = scene.run("--force", CLICKUP_LIST_ID=other)
+    assert "it is kept as" in found.messages
+    assert [path.name[:22] for path in scene.folder.glob("*.old")] == ["state.sqlite3.20260921"]
+    assert scene.run(CLICKUP_LIST_ID=other).code in (0, 1)
+    assert scene.run().code == 3, "the new file is tied to the other List"
+
+
+@contextmanager
+def health_check(status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    """A health check's address, and the paths that were called."""
+    called: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            called.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/ping", called
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_health_check_hears_of_start_success_and_failure_and_of_nothing_else(scene: Scene) -> None:
+    scene.lead()
+    with health_check() as (url, called):
+        for flags in ([], ["--dry-run"], ["--check"]):
+            assert scene.run(*flags, HEALTHCHECK_URL=url).code == 0
+        assert called == ["/ping/start", "/ping"]
+        scene.airtable.revoke_token()
+        assert scene.run(HEALTHCHECK_URL=url).code == 3
+        assert called[2:] == ["/ping/start", "/ping/fail"]
+
+
+def test_a_failing_health_check_fails_nothing_and_its_address_stays_secret(scene: Scene) -> None:
+    scene.lead()
+    with health_check(status=500) as (url, _):
+        found = scene.run(HEALTHCHECK_URL=url + "/secret-part")
+    assert found.code == 0
+    assert "health check" in found.messages
+    assert "secret-part" not in found.messages
+
+
+# --- bugs, signals, pipes ---------------------------------------------------------------------------------------------
+
+
+# Danger: a bug is taken for a bad record, and the run goes on or ends as if all were well.
+def test_a_bug_crashes_with_its_traceback(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(main, "sync", broken)
+    with pytest.raises(ZeroDivisionError):
+        scene.run()
+    monkeypatch.undo()
+    assert scene.run().code == 0, "the lock was let go"
+
+
+def started(scene: Scene, *flags: str, grace: float | None = None) -> subprocess.Popen[str]:
+    """A run as a process of its own, with a shorter time to stop where a test would wait for it."""
+    program = "import sys, main\n"
+    if grace is not None:
+        program += f"main.GRACE_SECONDS = {grace}\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", program + "sys.exit(main.main(sys.argv[1:]))", *flags],
+        cwd=TOP,
+        env=scene.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def when_asked(scene: Scene, route: str, do: Callable[[], object]) -> None:
+    """Do something once, when such a request arrives."""
+    scene.sandbox.faults.before(route, do)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_what_is_under_way_end_and_leaves_the_rest_to_the_next_run(tmp_path: Path, number: int) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0, latency=0.1)
+    for each in range(60):
+        scene.lead(name=f"Lead {each}")
+    arrived = threading.Event()
+    when_asked(scene, "create_task", arrived.set)
+    process = started(scene, "--json")
+    assert arrived.wait(20)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    report = json.loads(out)
+    assert (process.returncode, report["exit_code"]) == (1, 1)
+    assert 0 < report["phase_1"]["created"] < 60
+    assert report["left"] >= 60 - report["phase_1"]["created"], "a lead whose task's id is not written back is left too"
+    assert report["stopped"]
+    assert "stopping" in err
+    assert "Traceback" not in err
+    assert scene.process().code == 0
+    scene.assert_in_step()
+    scene.close()
+
+
+# Danger: a request that hangs keeps a run alive that was told to stop, until the service manager kills it.
+def test_a_run_whose_request_hangs_ends_by_itself_after_its_time_and_reports(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    scene.lead()
+    scene.sandbox.faults.add(Fault("hang", route="create_task"))
+    arrived = threading.Event()
+    when_asked(scene, "create_task", arrived.set)
+    report = tmp_path / "report.json"
+    process = started(scene, "--report", str(report), grace=0.3)
+    assert arrived.wait(20)
+    process.terminate()
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert json.loads(report.read_text())["stopped"]
+    scene.close()
+
+
+def test_a_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    scene.lead()
+    scene.sandbox.faults.add(Fault("hang", route="create_task"))
+    arrived = threading.Event()
+    when_asked(scene, "create_task", arrived.set)
+    process = started(scene)
+    assert arrived.wait(20)
+    process.terminate()
+    assert process.stderr is not None
+    while "stopping" not in process.stderr.readline():
+        assert process.poll() is None
+    process.terminate()
+    process.communicate(timeout=3)
+    assert process.returncode == 1
+    scene.close()
+
+
+def test_the_handlers_of_whoever_called_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    run()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("flags", [["--help"], []])
+def test_a_reader_who_left_is_no_error(scene: Scene, flags: list[str]) -> None:
+    scene.lead()
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "main", *flags],
+        cwd=TOP,
+        env=scene.environ(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert "Broken" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_knows_no_arrows_gets_escapes(scene: Scene) -> None:
+    scene.lead(name="林 美咲")
+    done = subprocess.run(
+        [sys.executable, "-m", "main", "--dry-run"],
+        cwd=TOP,
+        env={**scene.environ(), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"\\u6797 \\u7f8e\\u54b2" in done.stdout
