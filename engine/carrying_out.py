@@ -511,6 +511,9 @@ class CarryingOut:
 
     def _fail(self, failure: Failure, error: ApiError | None = None) -> None:
         with self._mutex:
+            if error is not None and error.attempts == 0:
+                self.halted = self.halted or error  # not even sent, since the service is down: the rest is left
+                return
             self._failed.append(failure)
             self._pending.discard(failure.record_id)
             if error is not None and error.code in _SETUP_CODES:

@@ -154,6 +154,7 @@ class _Run:
     def _keep_readings(self, reading: Reading, made: Plan) -> None:
         """What the readings alone prove, before anything is written."""
         self._state.keep_binding()
+        self._note_traces(reading)
         self._state.settle(
             creates=made.settled_creates & reading.creates.keys(),
             task_writes=made.settled_task_writes & reading.task_writes.keys(),
@@ -167,19 +168,28 @@ class _Run:
 
     # --- before the first create
 
+    def _note_traces(self, reading: Reading) -> None:
+        """A new state file: where nothing shows an earlier run, creates are safe; else the time of doubt begins."""
+        if self._state.value("creates_settled") is not None or self._state.value("born") is not None:
+            return
+        if reading.traces():
+            self._state.keep_values({"born": repr(reading.clickup_date)})
+        else:
+            self._state.keep_values({"creates_settled": "1"})
+
     def _settle_creates(self, reading: Reading, work: CarryingOut, made: Plan) -> None:
         """Without a state file, whoever ran before may have died in mid-create: wait that out once, and look again."""
         if self._state.value("creates_settled") is not None:
             return
-        if reading.traces():
-            born = float(self._state.value("born") or reading.clickup_date)
-            self._state.keep_values({"born": str(born)})
-            remaining = born + self._settings.create_doubt_seconds - self._tools.clickup.now()
-            if reading.clickup_date < born + self._settings.create_doubt_seconds:
-                log.info("no state file, but traces of earlier runs: waiting %.0f s before creating tasks", remaining)
-                if remaining > 0 and self._tools.clock.wait(remaining, self._tools.stop):
+        born = float(self._state.value("born") or reading.clickup_date)
+        certain = born + self._settings.create_doubt_seconds
+        if not (reading.full and reading.clickup_date >= certain):
+            remaining = certain - self._tools.clickup.now()
+            if remaining > 0:
+                log.warning("no state file, but traces of earlier runs: waiting %.0f s before creating tasks", remaining)
+                if self._tools.clock.wait(remaining, self._tools.stop):
                     return
-                self._look_for_late_tasks(born, reading, work, made)
+            self._look_for_late_tasks(born, reading, work, made)
         self._state.keep_values({"creates_settled": "1"})
 
     def _look_for_late_tasks(self, born: float, reading: Reading, work: CarryingOut, made: Plan) -> None:

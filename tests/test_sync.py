@@ -120,6 +120,22 @@ def _delete_before_the_write(scene: Scene, lead: str) -> None:
     scene.sandbox.faults.before("update_records", delete)
 
 
+@pytest.mark.parametrize("service", ["clickup", "airtable"])
+def test_a_service_that_goes_down_ends_the_run_soon_and_the_next_one_goes_on(scene: Scene, service: str) -> None:
+    for number in range(60):
+        scene.lead("NEW", f"Lead {number}")
+    scene.sandbox.faults.add("503", service=service, number=5, times=100_000)
+    run = scene.run()
+    assert run.code == 1
+    assert run.report["seconds"] < 240
+    assert len(run.report["failed"]) <= 40
+    assert len(run.report["failed"]) + run.report["left"] + run.report["phase_1"]["created"] >= 60
+    scene.sandbox.faults.clear()
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_in_step()
+
+
 # --- settings and set-up --------------------------------------------------------------------------------------------
 
 
@@ -340,6 +356,15 @@ def test_without_a_state_file_creates_wait_out_the_time_of_doubt_once(scene: Sce
     scene.later(60)
     assert scene.run().code == 0
     scene.assert_linked(lead, scene.named_by(lead))
+
+
+def test_a_first_run_with_nothing_to_do_does_not_make_a_later_one_wait(scene: Scene) -> None:
+    scene.run()
+    scene.later()
+    scene.lead("NEW")
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    assert run.report["seconds"] < 10
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\x00" + b"\x00" * 50])
