@@ -186,7 +186,7 @@ class _Run:
         if not (reading.full and reading.clickup_date >= certain):
             remaining = certain - self._tools.clickup.now()
             if remaining > 0:
-                log.warning("no state file, but traces of earlier runs: waiting %.0f s before creating tasks", remaining)
+                log.warning("a new state file, but traces of earlier runs: waiting %.0f s before creating", remaining)
                 if self._tools.clock.wait(remaining, self._tools.stop):
                     return
             self._look_for_late_tasks(born, reading, work, made)
