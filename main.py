@@ -304,9 +304,8 @@ class _Program:
             )
 
     def _waiting(self, service: str, seconds: float, reason: str) -> None:
-        text = f"{service}: waiting {duration(seconds)} ({reason})"
-        log.info("%s", text)
-        self._show.waiting(text)
+        log.info("%s: waiting %s (%s)", service, duration(seconds), reason)
+        self._show.waiting(f"waiting for {service}, {reason}", seconds)
 
     @contextlib.contextmanager
     def _showing(self) -> Iterator[None]:
@@ -480,7 +479,7 @@ def _put(stream: TextIO, lines: Sequence[str]) -> None:
 class _Show(Progress, Protocol):
     """Who shows how far a run is, and its messages meanwhile."""
 
-    def waiting(self, text: str) -> None: ...
+    def waiting(self, reason: str, seconds: float) -> None: ...
 
     def say(self, line: str) -> None: ...
 
@@ -501,7 +500,7 @@ class _Lines:
     def step(self, count: int = 1) -> None:
         """Not worth a line."""
 
-    def waiting(self, text: str) -> None:
+    def waiting(self, reason: str, seconds: float) -> None:
         """The log tells it to those who want to know."""
 
     def say(self, line: str) -> None:

@@ -335,8 +335,8 @@ def summary_lines(outcome: Outcome) -> list[str]:
 
 
 def traffic_line(*, full: bool, seconds: float, requests: Mapping[str, int], waited: Mapping[str, float]) -> str:
-    """What the run cost."""
-    waiting = max(waited.values())
+    """What the run cost. A wait that was cut short by a signal has been counted whole."""
+    waiting = min(max(waited.values()), seconds)
     waits = f", {duration(waiting)} of it waiting" if waiting >= 1 else ""
     return (
         f"{'full run' if full else 'run'}: {_count(requests['airtable'], 'request')} to Airtable, "

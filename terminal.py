@@ -11,17 +11,40 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
+
+# ClickUp's limit counts by the minute, so the pace of one minute says little about the next.
+_PACE_SECONDS = 180.0
 
 
 def console(stream: TextIO, *, color: bool) -> Console:
     """A console that takes every text as it is: no markup, no emoji codes, no colours of its own choice."""
     return Console(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
+
+
+class _TimeLeft(ProgressColumn):
+    """The time left at the pace so far, and never less than the wait that is going on."""
+
+    def render(self, task: Task) -> Text:
+        if task.time_remaining is None:
+            return Text("")
+        seconds = round(max(task.time_remaining, task.fields["until"] - task.get_time()))
+        return Text(f"{seconds // 60}:{seconds % 60:02} left")
+
+
+class _Waiting(ProgressColumn):
+    """What is being waited for, and for how many seconds yet."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["until"] - task.get_time()
+        return Text(f"{task.fields['waiting']}: {seconds:.0f} s" if seconds > 0 else "")
 
 
 class Screen:
@@ -34,9 +57,10 @@ class Screen:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[waiting]}", markup=False),
+            _TimeLeft(),
+            _Waiting(),
             console=self._console,
+            speed_estimate_period=_PACE_SECONDS,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -51,19 +75,19 @@ class Screen:
                 self._progress.start()
             else:
                 self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(name, total=total or None, waiting="")
+            self._task = self._progress.add_task(name, total=total or None, waiting="", until=0.0)
 
     def step(self, count: int = 1) -> None:
         """Some of its steps are done."""
         with self._mutex:
             if self._task is not None:
-                self._progress.update(self._task, advance=count, waiting="")
+                self._progress.update(self._task, advance=count)
 
-    def waiting(self, text: str) -> None:
-        """What the run waits for."""
+    def waiting(self, reason: str, seconds: float) -> None:
+        """The run waits for so long."""
         with self._mutex:
             if self._task is not None:
-                self._progress.update(self._task, waiting=text)
+                self._progress.update(self._task, waiting=reason, until=self._progress.get_time() + seconds)
 
     def say(self, line: str) -> None:
         """A message, above the bar."""
