@@ -266,10 +266,17 @@ def _records(body: Any) -> tuple[Record, ...]:
 def _record(value: Any) -> Record:
     row = object_of(value, "a record")
     return Record(
-        id=text_of(row.get("id"), "a record's id"),
+        id=_record_id(row.get("id")),
         created=text_of(row.get("createdTime"), "a record's createdTime"),
         fields=object_of(row.get("fields"), "a record's fields"),
     )
+
+
+def _record_id(value: Any) -> str:
+    # It goes into formulas and into requests, so nothing else is taken for one.
+    if not isinstance(value, str) or not _RECORD_ID.fullmatch(value):
+        raise Misshapen("a record's id is none")
+    return value
 
 
 def _tables(body: Any) -> tuple[TableInfo, ...]:

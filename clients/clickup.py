@@ -311,7 +311,7 @@ class ClickUpClient:
         row = object_of(value, "a task")
         description = text_or_empty(row.get("description"), "a task's description")
         return Task(
-            id=text_of(row.get("id"), "a task's id"),
+            id=_task_id(row.get("id")),
             name=text_or_empty(row.get("name"), "a task's name"),
             status=text_of(object_of(row.get("status"), "a task's status").get("status"), "a task's status"),
             marker=self._marker(row.get("custom_fields")),
@@ -352,6 +352,13 @@ def _checked_id(task_id: str) -> str:
     if not _TASK_ID.fullmatch(task_id):
         raise ValueError(f"not a task id: {task_id!r}")
     return task_id
+
+
+def _task_id(value: Any) -> str:
+    # It goes into addresses and into the lead's cell, so nothing else is taken for one.
+    if not isinstance(value, str) or not _TASK_ID.fullmatch(value):
+        raise Misshapen("a task's id is none")
+    return value
 
 
 def _check_object(answer: Answer) -> None:

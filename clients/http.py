@@ -82,7 +82,8 @@ class Answer:
 
 @dataclass
 class _Call:
-    """One request over all its attempts. `spent` counts the seconds of failed attempts and of back-off."""
+    """One request over all its attempts. `spent` counts the seconds of failed attempts and of back-off, `turn` is
+    when the pacer let the current attempt go."""
 
     method: str
     path: str
@@ -94,6 +95,7 @@ class _Call:
     failures: int = 0
     refusals: int = 0
     spent: float = 0.0
+    turn: float = 0.0
     asked_for: float = 0.0
     unknown: bool = False
     failure: ApiError | None = None
@@ -328,8 +330,10 @@ class Http:
         while True:
             with self._changed:
                 self._check(call)
-                delay = self._pacer.ask(self._clock.monotonic())
+                now = self._clock.monotonic()
+                delay = self._pacer.ask(now)
                 if delay == 0.0:
+                    call.turn = now
                     return
                 if delay is None:
                     # Woken by any answer; looks up now and then, since nothing wakes it when `stop` is set.
@@ -380,7 +384,7 @@ class Http:
         finally:
             if raw is None:
                 with self._changed:
-                    self._pacer.lost(reached)
+                    self._pacer.lost(call.turn, reached)
                     self._changed.notify_all()
         log.debug("%s %s %s: %d", self.service.name, call.method, call.path, raw.status)
         return raw
@@ -426,7 +430,7 @@ class Http:
         """Tell the pacer what came; return a 2xx answer, raise any other as what it means."""
         body, readable = _parsed(raw.content)
         verdict = self.service.explain(raw.status, body) if raw.status >= 400 else None
-        date = self._note_answer(raw, refused=verdict is not None and verdict.kind is RateLimited)
+        date = self._note_answer(call, raw, refused=verdict is not None and verdict.kind is RateLimited)
         if verdict is not None:
             call.asked_for = retry_after(raw.headers, date) or 0.0
             message = verdict.message or responses.get(raw.status, "no reason given")
@@ -441,14 +445,14 @@ class Http:
             raise self._error(BadAnswer, call, "the answer is not JSON", raw.status, unknown=True)
         return Answer(raw.status, body, raw.headers, date)
 
-    def _note_answer(self, raw: _Raw, refused: bool) -> float:
+    def _note_answer(self, call: _Call, raw: _Raw, refused: bool) -> float:
         said = http_date(raw.headers.get("date", ""))
         date = self.now() if said is None else said
         with self._changed:
             now = self._clock.monotonic()
             if said is not None:
                 self._service_clock = (said, now)
-            heard = Heard(now, date, raw.headers)
+            heard = Heard(call.turn, now, date, raw.headers)
             if refused:
                 self._pacer.refused(heard, self._random.random())
             else:

@@ -7,6 +7,7 @@ user calls it under one lock and does the waiting.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -14,10 +15,11 @@ from typing import NamedTuple, Protocol
 
 # Five requests a second for a base, and 30 seconds of silence after a refusal.
 # https://support.airtable.com/docs/managing-api-call-limits-in-airtable
-AIRTABLE_GAP = 1.025 / 5
+AIRTABLE_STARTS = 5
 AIRTABLE_SILENCE = 30.0
 _LONGEST_SILENCE = 120.0
-_COLD_AFTER = 10.0
+_ENOUGH_ANSWERS = 10
+_ARRIVED_AFTER = 2.0
 
 # https://developer.clickup.com/docs/rate-limits
 CLICKUP_WINDOW = 60.0
@@ -33,8 +35,13 @@ _SOON = 0.001
 
 
 class Heard(NamedTuple):
-    """An answer, as far as pacing goes: when it arrived, its `Date` in Unix seconds, its headers by lower-case name."""
+    """An answer, as far as pacing goes.
 
+    `sent` is the `now` with which its request was let go, `now` when the answer arrived, `date` its `Date` in Unix
+    seconds; header names are lower-case.
+    """
+
+    sent: float
     now: float
     date: float
     headers: Mapping[str, str]
@@ -52,56 +59,79 @@ class Pacer(Protocol):
     def refused(self, heard: Heard, jitter: float) -> None:
         """The request was refused for asking too often (429). `jitter` is a random number from 0 to 1."""
 
-    def lost(self, reached: bool) -> None:
-        """The request ended without an answer; `reached` is false where it surely never got to the service."""
+    def lost(self, sent: float, reached: bool) -> None:
+        """The request let go at `sent` ended without an answer; `reached` is false where it surely never got to the
+        service."""
 
 
 class AirtablePacer:
-    """Five starts a second, evenly spaced, a little wider than needed; 30 seconds of silence after a refusal.
+    """Five starts a second, evenly spaced; 30 seconds of silence after a refusal.
 
-    Even spacing keeps any six starts further than a second apart, also when the network shifts each a little. The
-    first request after a pause may have to open a connection, which delays it by several round trips: nothing
-    follows until it is answered (or 5 s have passed), and the next one's distance is measured from that answer.
-    Each refusal widens the spacing by a tenth, up to twice as wide, since another program, or a network that shifts
-    requests more, goes on doing so.
+    What counts is when requests arrive, and the network, or a connection that has to be opened first, may delay
+    one more than the next. So the sixth start is a second after the first one can have arrived: when its answer
+    came, less the shortest time that any request takes there and back. If all take equally long, that is a second
+    after its start. The shortest time is that of the answers so far, less a quarter of what they take longer on
+    average; none until there are ten. A request without an answer after two seconds has arrived at once, for all
+    that matters here.
+
+    Each refusal makes everything a tenth slower, down to half the speed: another program uses the base as well.
     """
 
     def __init__(self) -> None:
-        self._gap = AIRTABLE_GAP
-        self._next = -math.inf
+        self._starts: deque[float] = deque(maxlen=AIRTABLE_STARTS)
+        self._answered: dict[float, float] = {}
+        self._answers = 0
+        self._shortest = math.inf
+        self._average = 0.0
+        self._second = 1.01
         self._silent_until = -math.inf
-        self._last = -math.inf
-        self._alone_until = -math.inf
 
     def ask(self, now: float) -> float | None:
-        ready = max(self._next, self._silent_until)
+        ready = self._silent_until
+        if self._starts:
+            ready = max(ready, self._starts[-1] + self._second / AIRTABLE_STARTS)
+        if len(self._starts) == AIRTABLE_STARTS:
+            arrival = self._arrival(self._starts[0], now)
+            if arrival is None:
+                return None
+            ready = max(ready, arrival + self._second)
         if now < ready:
             return max(ready - now, _SOON)
-        if now < self._alone_until:
-            return None
-        if now - self._last > _COLD_AFTER:
-            self._alone_until = now + _PROBE_PATIENCE
-        self._last = now
-        self._next = now + self._gap
+        if len(self._starts) == AIRTABLE_STARTS:
+            self._answered.pop(self._starts[0], None)
+        self._starts.append(now)
         return 0.0
 
     def answered(self, heard: Heard) -> None:
-        if heard.now < self._alone_until:
-            self._alone_until = -math.inf
-            self._next = max(self._next, heard.now + self._gap)
+        took = heard.now - heard.sent
+        self._answers += 1
+        self._shortest = min(self._shortest, took)
+        self._average += (took - self._average) / self._answers
+        if heard.sent in self._starts:
+            self._answered[heard.sent] = heard.now
 
     def refused(self, heard: Heard, jitter: float) -> None:
+        self.answered(heard)
         asked_for = retry_after(heard.headers, heard.date) or 0.0
         silence = min(max(AIRTABLE_SILENCE, asked_for), _LONGEST_SILENCE)
         if heard.now >= self._silent_until:
-            self._gap = min(self._gap * 1.1, 2 * AIRTABLE_GAP)
+            self._second = min(self._second * 1.1, 2.0)
         self._silent_until = max(self._silent_until, heard.now + silence + jitter)
-        self._alone_until = -math.inf
 
-    def lost(self, reached: bool) -> None:
-        self._alone_until = -math.inf
-        if not reached:
-            self._last = -math.inf
+    def lost(self, sent: float, reached: bool) -> None:
+        if not reached and sent in self._starts:
+            self._starts.remove(sent)
+
+    def _arrival(self, start: float, now: float) -> float | None:
+        """The latest moment at which the request can have arrived; None while that is open."""
+        answered = self._answered.get(start, now)
+        if answered >= start + _ARRIVED_AFTER:
+            return start
+        if start not in self._answered:
+            return None
+        if self._answers < _ENOUGH_ANSWERS:
+            return answered
+        return answered - max(0.0, self._shortest - (self._average - self._shortest) / 4)
 
 
 @dataclass
@@ -145,6 +175,7 @@ class ClickUpPacer:
         self._window: _Window | None = None
         self._in_flight = 0
         self._shared_before = False
+        self._probe_sent = -math.inf
         self._probe_until = -math.inf
         self._silent_until = -math.inf
         self._bare_refusals = 0
@@ -184,10 +215,11 @@ class ClickUpPacer:
         silence = min(max(silence, 1.0) + jitter, _LONGEST_WAIT)
         self._silent_until = max(self._silent_until, heard.now + silence)
 
-    def lost(self, reached: bool) -> None:
+    def lost(self, sent: float, reached: bool) -> None:
         self._in_flight -= 1
         if self._window is None:
-            self._probe_until = -math.inf
+            if sent == self._probe_sent:
+                self._probe_until = -math.inf
         elif reached:
             self._window.left -= 1
         else:
@@ -203,7 +235,7 @@ class ClickUpPacer:
     def _probe(self, now: float) -> float | None:
         if now < self._probe_until:
             return None
-        self._probe_until = now + _PROBE_PATIENCE
+        self._probe_sent, self._probe_until = now, now + _PROBE_PATIENCE
         self._in_flight += 1
         return 0.0
 

@@ -118,12 +118,12 @@ class _Game:
             self.todo -= 1
             there = self.latency(self.chance) / 2 + (0.0 if self.sent else self.first_connection)
             self.sent += 1
-            self.at(now + there, self.arrive)
+            self.at(now + there, lambda moment: self.arrive(now, moment))
 
-    def arrive(self, now: float) -> None:
+    def arrive(self, sent: float, now: float) -> None:
         served, headers = self.server.take(now + self.server_ahead)
         back = now + self.latency(self.chance) / 2
-        heard = Heard(back, math.floor(now + self.server_ahead), headers)
+        heard = Heard(sent, back, math.floor(now + self.server_ahead), headers)
         self.at(back, lambda _: self.answered(served, heard))
 
     def answered(self, served: bool, heard: Heard) -> None:

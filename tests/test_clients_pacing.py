@@ -170,7 +170,7 @@ def test_refusals_without_a_reset_wait_longer_each_time_and_never_over_a_minute(
     pacer, now, waits = ClickUpPacer(), 0.0, []
     for _ in range(6):
         assert pacer.ask(now) == 0.0
-        pacer.refused(Heard(now, 1_790_000_000 + now, {}), jitter=0.0)
+        pacer.refused(Heard(now, now, 1_790_000_000 + now, {}), jitter=0.0)
         wait = pacer.ask(now)
         assert wait
         waits.append(wait)
@@ -189,45 +189,64 @@ def test_a_reset_that_cannot_be_one_is_a_minute_from_now() -> None:
 @given(
     seed=st.integers(0, 10**6),
     threads=st.integers(1, 16),
-    low=st.floats(0.001, 2.0),
-    jitter=st.floats(0, 0.012),
-    first=st.floats(0, 1),
+    low=st.floats(0.001, 0.9),
+    spread=st.floats(0, 0.5),
+    first=st.floats(0, 0.5),
 )
-@settings(max_examples=100, deadline=None)
-def test_airtable_never_counts_six_in_a_second(
-    seed: int, threads: int, low: float, jitter: float, first: float
+@settings(max_examples=150, deadline=None)
+def test_airtable_does_not_count_six_in_a_second_even_if_the_network_shifts_them(
+    seed: int, threads: int, low: float, spread: float, first: float
 ) -> None:
     played = play(
         AirtablePacer(),
         SlidingSecond(),
         60,
         threads=threads,
-        latency=between(low, low + 2 * jitter),
+        latency=between(low, low + spread),
         chance=random.Random(seed),
         first_connection=first,
     )
-    assert played.refused_at == []
+    assert len(played.refused_at) <= (spread > 0.05)
 
 
+@pytest.mark.parametrize("low", [0.005, 0.05, 0.15])
 @pytest.mark.parametrize("threads", [1, 4])
-def test_airtables_five_a_second_are_used(threads: int) -> None:
+def test_airtables_five_a_second_are_used(threads: int, low: float) -> None:
     played = play(
-        AirtablePacer(), SlidingSecond(), 500, threads=threads, latency=between(0.02, 0.04), chance=random.Random(4)
+        AirtablePacer(),
+        SlidingSecond(),
+        500,
+        threads=threads,
+        latency=between(low, low + 0.01),
+        chance=random.Random(4),
     )
     assert played.seconds <= 1.03 * 499 / 5
 
 
-def test_a_network_that_shifts_requests_costs_a_refusal_not_one_after_another() -> None:
-    played = play(
-        AirtablePacer(), SlidingSecond(), 500, threads=4, latency=between(0.05, 0.15), chance=random.Random(5)
-    )
-    assert len(played.refused_at) <= 2
+def test_an_answer_that_does_not_come_stops_airtable_for_two_seconds_at_most() -> None:
+    pacer, now = AirtablePacer(), 0.0
+    sent: list[float] = []
+    while len(sent) < 6 and now < 5:
+        delay = pacer.ask(now)
+        if delay == 0.0:
+            sent.append(now)
+        now += delay or 0.1
+    assert len(sent) == 6
+    assert 1.9 < sent[5] < 2.3
+
+
+def test_a_request_that_never_left_takes_no_turn() -> None:
+    pacer = AirtablePacer()
+    for number in range(20):
+        assert pacer.ask(float(number)) == 0.0
+        pacer.lost(float(number), reached=False)
+    assert [pacer.ask(20.0 + number * 0.21) for number in range(5)] == [0.0] * 5
 
 
 def test_an_airtable_refusal_is_thirty_seconds_of_silence_for_everyone() -> None:
     pacer = AirtablePacer()
     assert pacer.ask(0.0) == 0.0
-    pacer.refused(Heard(0.1, 1_790_000_000, {}), jitter=0.5)
+    pacer.refused(Heard(0.0, 0.1, 1_790_000_000, {}), jitter=0.5)
     assert pacer.ask(0.1) == pytest.approx(30.5)
     assert pacer.ask(29.0) == pytest.approx(1.6)
 
@@ -235,7 +254,7 @@ def test_an_airtable_refusal_is_thirty_seconds_of_silence_for_everyone() -> None
 def test_airtable_is_given_as_long_as_it_asks_for() -> None:
     pacer = AirtablePacer()
     pacer.ask(0.0)
-    pacer.refused(Heard(0.0, 1_790_000_000, {"retry-after": "45"}), jitter=0.0)
+    pacer.refused(Heard(0.0, 0.0, 1_790_000_000, {"retry-after": "45"}), jitter=0.0)
     assert pacer.ask(0.0) == pytest.approx(45)
 
 
@@ -259,4 +278,4 @@ def test_retry_after_is_seconds_or_a_date(said: str, seconds: float | None) -> N
 
 def clickup(now: float, *, left: int, date: float = 1_790_000_000, reset: float = 1_790_000_060) -> Heard:
     headers = {"limit": 100, "remaining": left, "reset": int(reset)}
-    return Heard(now, date, {f"x-ratelimit-{name}": str(value) for name, value in headers.items()})
+    return Heard(now, now, date, {f"x-ratelimit-{name}": str(value) for name, value in headers.items()})
