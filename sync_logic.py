@@ -629,7 +629,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     pull = _lead_update(lead, task, found, status, rules)
     if pull is not None:
         draft.lead_updates.append(pull)
-    if update is None and pull is None:
+    if update is None and pull is None and not status.problem:
         draft.unchanged += 1
     draft.verdicts[lead.id] = status.rule
 
