@@ -40,7 +40,7 @@ _DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
         "result": {"type": "dateTime", "options": _DATE_TIME},
     },
     "multipleAttachments": {"isReversed": False},
-    "multipleRecordLinks": {"isReversed": False, "prefersSingleRecordLink": False},
+    "multipleRecordLinks": {"linkedTableId": "", "isReversed": False, "prefersSingleRecordLink": False},
     "formula": {"isValid": True, "formula": "", "referencedFieldIds": [], "result": {"type": "singleLineText"}},
     "count": {"isValid": True, "recordLinkFieldId": None},
     "rollup": {"isValid": True, "recordLinkFieldId": None, "fieldIdInLinkedTable": None, "referencedFieldIds": [],
@@ -86,17 +86,14 @@ class Field:
 
     def schema(self) -> dict[str, Any]:
         """The column as the schema shows it."""
-        shown: dict[str, Any] = {"id": self.id, "name": self.name, "type": self.type}
-        if self.description:
-            shown["description"] = self.description
         options = dict(self.options)
         if self.type in SELECTS:
             options["choices"] = [{"id": c.id, "name": c.name, "color": c.color} for c in self.choices]
         if self.type == "lastModifiedTime":
             options["referencedFieldIds"] = list(self.references)
-        if options:
-            shown["options"] = options
-        return shown
+        shown: dict[str, Any] = {"type": self.type, "options": options} if options else {"type": self.type}
+        shown |= {"id": self.id, "name": self.name}
+        return shown | ({"description": self.description} if self.description else {})
 
 
 def new_field(ids: Ids, name: str, type_: str, choices: tuple[str, ...] = (), field_id: str = "") -> Field:

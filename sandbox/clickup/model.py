@@ -80,7 +80,8 @@ class Field:
             {"id": option, word: name, "color": "#b5bcc2", "orderindex": index}
             for index, (option, name) in enumerate(self.options)
         ]
-        return {"sorting": "manual", "new_drop_down": True, "options": options}
+        first = {"default": 0, "placeholder": None} if self.type == "drop_down" else {}
+        return {"sorting": "manual", **first, "new_drop_down": True, "options": options}
 
     def shown(self) -> dict[str, Any]:
         """The field as `GET /list/{id}/field` answers it."""
@@ -302,7 +303,9 @@ class FieldFragments:
 
     def __init__(self, definition: Field) -> None:
         shown = definition.shown()
-        required = {"required": shown.pop("required")}
+        del shown["required"]
+        # The List says false; in a task it was seen as null (https://github.com/port-labs/ocean/pull/777).
+        required = {"required": None}
         self._before = encode(shown)[:-1]
         self._after = b"," + encode(required)[1:]
         self._rich = b',"value_richtext":""' if definition.type in ("short_text", "text") else b""
