@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,13 @@ from models import (
     Link,
     Stray,
 )
+from text import visible
 
 VERSION = 1
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
+_SEAL = 8
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -59,6 +62,7 @@ CREATE TABLE runs (
     airtable INTEGER NOT NULL, clickup INTEGER NOT NULL
 );
 """
+_STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
 _KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -128,7 +132,7 @@ class State:
         state = cls(connection, where, new=tables == 0)
         if state.new:
             with state._transaction():
-                for statement in _SCHEMA.split(";\n"):
+                for statement in _STATEMENTS:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={VERSION}")
                 connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
@@ -148,8 +152,9 @@ class State:
                 f"this one reads format {VERSION}",
                 "use that version, or move the file away: the next run finds every task again by its marker",
             )
-        if self._pragma("quick_check") != "ok":
-            raise StateError(f"{self._where} is damaged", _DAMAGED_HINT)
+        made = {row[0] for row in self._db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        if made != set(_STATEMENTS) or self._pragma("quick_check") != "ok":
+            raise _damaged(self._where)
         with self._transaction():  # a read-only file or a full disk is told before anything else is done
             self._set("opened", "")
             self._db.execute("DELETE FROM meta WHERE name = 'opened'")
@@ -161,10 +166,15 @@ class State:
     # --- names and values
 
     def value(self, name: str) -> str | None:
-        """A remembered text, or None."""
+        """A remembered text, or None. Raises StateError where it is not what was remembered."""
         with self._reading():
             row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        if row is None:
+            return None
+        text = str(row[0])[_SEAL:]
+        if row[0] != _sealed(text):
+            raise _damaged(self._where)
+        return text
 
     def keep_values(self, values: Mapping[str, str | None]) -> None:
         """Remember texts; None forgets one."""
@@ -176,7 +186,7 @@ class State:
         if value is None:
             self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
         else:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _sealed(value)))
 
     def bind(self, binding: Mapping[str, str]) -> None:
         """Refuse a file that is tied to another base, table, List or field. A new one is tied by `keep_binding`."""
@@ -356,7 +366,7 @@ class State:
         with self._mutex:
             try:
                 yield
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise _unusable(self._where, error) from error
 
     @contextlib.contextmanager
@@ -382,13 +392,25 @@ def set_aside(path: Path, suffix: str) -> Path:
     return aside
 
 
+def _sealed(value: str) -> str:
+    """The text behind its checksum. SQLite has none of its own, and a watermark with one bit changed hides edits."""
+    return f"{zlib.crc32(value.encode()):0{_SEAL}x}{value}"
+
+
+_SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "Could not decode")
 _DAMAGED_HINT = "move the file away: the next run finds every task again by its marker and creates nothing twice"
 
 
-def _unusable(where: str, error: sqlite3.Error) -> StateError:
-    text = str(error)
-    if "malformed" in text or "not a database" in text or "no such table" in text or "no such column" in text:
-        return StateError(f"{where} is damaged: {text}", _DAMAGED_HINT)
+def _damaged(where: str, how: str = "") -> StateError:
+    return StateError(f"{where} is damaged{how and ': '}{how}", _DAMAGED_HINT)
+
+
+def _unusable(where: str, error: sqlite3.Error | UnicodeDecodeError) -> StateError:
+    if isinstance(error, UnicodeDecodeError):  # of a text in it, or of SQLite's words about it
+        return _damaged(where)
+    text = visible(str(error))
+    if any(word in text for word in _SIGNS_OF_DAMAGE):
+        return _damaged(where, text)
     if "locked" in text:
         return StateError(f"{where} is in use: {text}", "close the program that has it open")
     return StateError(
@@ -421,7 +443,7 @@ def _closed_on_failure(path: Path | str, where: str) -> Iterator[sqlite3.Connect
         yield connection
     except BaseException as error:
         connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise _unusable(where, error) from error
         raise
 
