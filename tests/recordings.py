@@ -251,7 +251,7 @@ class Comparison:
     def _texts(self, recorded: str, ours: str, where: str) -> None:
         if _TIME.fullmatch(recorded) and _TIME.fullmatch(ours):
             self._times(recorded, ours, where)
-        elif self.new_ids and where.endswith("id") and recorded not in self.ids and _same_kind(recorded, ours):
+        elif self.new_ids and recorded != ours and recorded not in self.ids and _same_kind(recorded, ours):
             self.ids[recorded] = ours
         elif _ID.sub(lambda match: self.ids.get(match[0], match[0]), recorded) != ours:
             self.found.add(f"{where}: value")
