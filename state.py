@@ -73,7 +73,7 @@ class Lock:
     """
 
     def __init__(self, state_file: Path) -> None:
-        path = _beside(state_file, ".lock")
+        path = _beside(Path(os.path.realpath(state_file)), ".lock")  # one lock, also for those who come by a link
         _create_private(path)
         try:
             self._held = _held_exclusively(path)
@@ -153,7 +153,7 @@ class State:
                 "use that version, or move the file away: the next run finds every task again by its marker",
             )
         made = {row[0] for row in self._db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-        if made != set(_STATEMENTS) or self._pragma("quick_check") != "ok":
+        if made != set(_STATEMENTS) or self._pragma("integrity_check") != "ok":
             raise _damaged(self._where)
         with self._transaction():  # a read-only file or a full disk is told before anything else is done
             self._set("opened", "")

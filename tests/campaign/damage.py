@@ -1,0 +1,162 @@
+"""A state file that was damaged between two runs: cut, bits flipped, overwritten, in every place.
+
+Demanded each time: the run says so and stops before the first write, or goes on and all is well. In the end, with the
+damaged file moved away where that was asked for, every lead has one task and each lone edit has reached the other side
+or was named as a conflict.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.campaign.kills import Totals
+from tests.scene import STATUS_MAP, Run, Scene
+
+PAGE = 4096
+PAGES = 14
+MOST_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done to the file; `seed` chooses the places, `page` is the cut's where the kind is "cut here"."""
+
+    kind: str
+    seed: int
+    page: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}, seed {self.seed}, page {self.page}"
+
+    def applied(self, content: bytes) -> bytes:
+        """The file's content afterwards."""
+        if self.kind == "cut here":
+            return content[: self.page * PAGE]
+        return _KINDS[self.kind](bytearray(content), random.Random(self.seed))
+
+
+def _cut(content: bytearray, rng: random.Random) -> bytes:
+    return bytes(content[: rng.randrange(1, len(content))])
+
+
+def _flip(content: bytearray, rng: random.Random, count: int) -> bytes:
+    for _ in range(count):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    return bytes(content)
+
+
+def _noise(content: bytearray, rng: random.Random) -> bytes:
+    length = rng.choice([1, 2, 16, 100, 512])
+    at = rng.randrange(len(content) - length)
+    content[at : at + length] = rng.randbytes(length)
+    return bytes(content)
+
+
+def _zeros(content: bytearray, rng: random.Random) -> bytes:
+    at = rng.randrange(len(content) // 512) * 512
+    length = rng.choice([512, PAGE])
+    content[at : at + length] = bytes(len(content[at : at + length]))
+    return bytes(content)
+
+
+def _swapped(content: bytearray, rng: random.Random) -> bytes:
+    pages = [content[at : at + PAGE] for at in range(0, len(content), PAGE)]
+    one, two = rng.sample(range(len(pages)), 2)
+    pages[one], pages[two] = pages[two], pages[one]
+    return b"".join(pages)
+
+
+_KINDS: dict[str, Callable[[bytearray, random.Random], bytes]] = {
+    "cut": _cut,
+    "one bit": lambda content, rng: _flip(content, rng, 1),
+    "five bits": lambda content, rng: _flip(content, rng, 5),
+    "noise": _noise,
+    "zeros": _zeros,
+    "pages swapped": _swapped,
+}
+# Most bytes of the file are of no consequence, so that single bits and short noise have to be tried often.
+_OFTEN = ("one bit", "five bits", "noise", "noise", "one bit", "cut", "zeros", "pages swapped")
+
+
+def cases(count: int, seed: int) -> Iterator[Damage]:
+    """A cut at every page's border, then so many of the other kinds."""
+    yield from (Damage("cut here", seed, page) for page in range(PAGES))
+    yield from (Damage(_OFTEN[number % len(_OFTEN)], seed * 1_000_003 + number) for number in range(count))
+
+
+def play(damage: Damage, folder: Path) -> None:
+    """One case; raises AssertionError where a promise is broken."""
+    scene = Scene(folder, clickup_limit=0, airtable_limit=0)
+    try:
+        told, pulled = _prepared(scene)
+        scene.state_file.write_bytes(damage.applied(scene.state_file.read_bytes()))
+        tasks = list(scene.clickup.tasks())
+        runs = [scene.run()]
+        if runs[0].code == 3:
+            assert runs[0].writes == []
+            assert "is damaged" in runs[0].messages or "no state file" in runs[0].messages or _other(runs[0])
+            assert scene.run().code == 3, "it does not go away by itself"
+            scene.state_file.unlink()
+        while runs[-1].code != 0 or len(runs) < 2:
+            assert len(runs) < MOST_RUNS, (runs[-1].report, runs[-1].messages)
+            scene.later(150)
+            runs.append(scene.run())
+        assert list(scene.clickup.tasks()) == tasks, "tasks were made"
+        scene.assert_in_step()
+        _assert_kept(scene, told, "CONTACTED", runs)
+        _assert_kept(scene, pulled, "QUALIFIED", runs)
+        scene.later(150)
+        idle = scene.run()
+        assert (idle.code, idle.writes) == (0, []), (idle.report, idle.messages)
+    finally:
+        scene.close()
+
+
+def _prepared(scene: Scene) -> tuple[str, str]:
+    """Pairs in step, one unfinished record, one create in doubt that never was; then an edit on each side."""
+    leads = [scene.lead(status, f"{status} {number}") for number in range(4) for status in STATUS_MAP]
+    assert scene.run().code == 0
+    scene.later()
+    gone = scene.named_by(leads[0])
+    scene.clickup.delete(gone)
+    scene.edit(leads[0], Name="renamed while its task is in the trash")
+    assert scene.run().code == 1
+    scene.clickup.restore(gone)
+    scene.later()
+    scene.edit(leads[4], Status="CONTACTED")
+    scene.clickup.set_status(scene.named_by(leads[5]), "complete")
+    scene.later(5)
+    return leads[4], leads[5]
+
+
+def _assert_kept(scene: Scene, lead: str, status: str, runs: list[Run]) -> None:
+    named = any(conflict["record_id"] == lead for run in runs for conflict in run.report["conflicts"])
+    assert scene.status(lead) == status or named, f"an edit of {lead} was lost without a word"
+
+
+def _other(run: Run) -> bool:
+    """Damage can look like another version's file or another pair's."""
+    return "uses format" in run.messages or "belongs to another pair" in run.messages
+
+
+def _played(damage: Damage) -> str:
+    with tempfile.TemporaryDirectory(prefix="damage-") as folder:
+        try:
+            play(damage, Path(folder))
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is counted and told
+            return f"{damage}: {type(failure).__name__}: {str(failure)[:500]}"
+    return ""
+
+
+def whole(workers: int, seed: int) -> Totals:
+    """Every cut and 2,000 other damages, so many at once."""
+    chosen = list(cases(2_000, seed))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        failures = [said for said in pool.map(_played, chosen, chunksize=20) if said]
+    return Totals(len(chosen), failures)

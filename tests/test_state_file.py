@@ -1,0 +1,278 @@
+"""The state file lost, damaged, of another kind or another pair: a clear message or a rebuild, never a second task."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from state import VERSION, Lock
+from tests.campaign.damage import Damage, cases, play
+from tests.scene import Run, Scene
+
+STATUSES = ("NEW", "CONTACTED", "QUALIFIED", "LOST")
+
+
+def beside(scene: Scene, ending: str) -> Path:
+    return scene.state_file.with_name(scene.state_file.name + ending)
+
+
+def some_pairs(scene: Scene) -> list[str]:
+    """Leads and their tasks, synced and left in peace."""
+    leads = [scene.lead(status, f"Lead {status}") for status in STATUSES]
+    assert scene.run().code == 0
+    scene.later()
+    return leads
+
+
+def assert_refused(scene: Scene, run: Run, *words: str) -> None:
+    """Nothing was written, a person is told what is the matter, and what to do."""
+    assert (run.code, run.writes) == (3, [])
+    for word in words:
+        assert word in run.messages
+    assert str(scene.state_file) in run.messages
+    assert run.report["failed"][0]["hint"]
+
+
+# --- lost -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", ["business", "free"])
+def test_with_the_state_lost_disagreeing_pairs_follow_the_table_and_are_named(scene: Scene, plan: str) -> None:
+    """Without a base ClickUp stands where its status is provably the newer, which a free plan does not tell."""
+    scene.clickup.plan = plan
+    in_airtable, in_clickup, no_way_back, same = some_pairs(scene)
+    scene.clickup.set_status(scene.named_by(in_clickup), "complete")
+    scene.clickup.set_status(scene.named_by(no_way_back), "to do")
+    scene.later()
+    scene.edit(in_airtable, Status="CONTACTED")
+    scene.state_file.unlink()
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 0)
+    named = {conflict["record_id"]: conflict["winner"] for conflict in run.report["conflicts"]}
+    winner = "clickup" if plan == "business" else "airtable"
+    assert named == {in_airtable: "airtable", in_clickup: winner, no_way_back: "airtable"}
+    assert scene.status(in_clickup) == ("QUALIFIED" if plan == "business" else "CONTACTED")
+    assert scene.status(same) == "LOST"
+    scene.assert_in_step()
+    assert scene.quiet().code == 0
+
+
+def test_with_the_state_lost_in_the_middle_of_a_backfill_no_task_is_made_twice(scene: Scene) -> None:
+    for number in range(12):
+        scene.lead("NEW", f"Lead {number}")
+    scene.run("--limit", "5")
+    scene.sandbox.faults.add("reset", when="after", route="create_task", number=2, times=3)
+    scene.run("--limit", "5")
+    scene.state_file.unlink()
+    scene.later(5)
+    for _ in range(3):
+        scene.run()
+        scene.later(150)
+    assert scene.run().code == 0
+    assert len(scene.clickup.tasks()) == 12
+    scene.assert_in_step()
+
+
+def test_an_older_copy_of_the_state_makes_no_second_task_and_loses_no_edit(scene: Scene) -> None:
+    """Somebody brings yesterday's file back from a backup."""
+    leads = some_pairs(scene)
+    old = scene.state_file.read_bytes()
+    later = scene.lead("NEW", "made after the backup")
+    scene.edit(leads[0], Status="CONTACTED")
+    assert scene.run().code == 0
+    scene.later()
+    scene.clickup.set_status(scene.named_by(leads[1]), "complete")
+    scene.state_file.write_bytes(old)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 0)
+    assert scene.status(leads[0]) == "CONTACTED"
+    assert scene.status(leads[1]) == "QUALIFIED"
+    scene.assert_linked(later, scene.named_by(later))
+    assert scene.quiet().code == 0
+
+
+# --- damaged ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", list(cases(24, 11)), ids=str)
+def test_a_damaged_state_is_told_or_does_no_harm(tmp_path: Path, damage: Damage) -> None:
+    play(damage, tmp_path)
+
+
+@pytest.mark.parametrize("flags", [("--dry-run",), ("--check",), ("--full",), ("--force",)])
+def test_a_damaged_state_is_told_whatever_is_asked_for(scene: Scene, flags: tuple[str, ...]) -> None:
+    some_pairs(scene)
+    content = scene.state_file.read_bytes()
+    scene.state_file.write_bytes(content[: len(content) // 2])
+    assert_refused(scene, scene.run(*flags), "is damaged", "move the file away")
+
+
+def test_a_watermark_with_one_bit_changed_hides_no_edit(scene: Scene) -> None:
+    """SQLite sees nothing wrong in it: the text is as good as any other."""
+    leads = some_pairs(scene)
+    for name in ("airtable_watermark", "clickup_watermark", "last_full", "settings", "setup", "binding"):
+        with sqlite3.connect(scene.state_file) as file:
+            ((good,),) = file.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchall()
+            file.execute(
+                "UPDATE meta SET value = ? WHERE name = ?", (f"{good[:-6]}{chr(ord(good[-6]) ^ 2)}{good[-5:]}", name)
+            )
+        file.close()
+        scene.edit(leads[0], Notes=name)
+        assert_refused(scene, scene.run(), "is damaged")
+        with sqlite3.connect(scene.state_file) as file:
+            file.execute("UPDATE meta SET value = ? WHERE name = ?", (good, name))
+        file.close()
+    assert scene.run().code == 0
+
+
+def test_what_a_killed_run_left_beside_a_damaged_state_does_no_harm(scene: Scene) -> None:
+    some_pairs(scene)
+    for ending in ("-wal", "-shm", "-journal"):
+        beside(scene, ending).write_bytes(os.urandom(5000))
+    run = scene.run()
+    assert run.code == 0, run.messages
+    assert run.writes == []
+
+
+# --- not a state file of ours -----------------------------------------------------------------------------------------
+
+
+def test_a_state_of_a_newer_version_is_left_alone(scene: Scene) -> None:
+    some_pairs(scene)
+    with sqlite3.connect(scene.state_file) as file:
+        file.execute(f"PRAGMA user_version={VERSION + 1}")
+    file.close()
+    before = scene.state_file.read_bytes()
+    assert_refused(scene, scene.run("--force"), f"format {VERSION + 1}")
+    assert scene.state_file.read_bytes() == before
+
+
+def test_another_programs_database_is_left_alone(scene: Scene) -> None:
+    with sqlite3.connect(scene.state_file) as file:
+        file.execute("CREATE TABLE customers (name TEXT)")
+        file.execute("INSERT INTO customers VALUES ('somebody')")
+    file.close()
+    for flags in ((), ("--force",), ("--dry-run",)):
+        assert_refused(scene, scene.run(*flags), "not a state file of this program")
+    with sqlite3.connect(scene.state_file) as file:
+        assert file.execute("SELECT name FROM customers").fetchall() == [("somebody",)]
+    file.close()
+
+
+@pytest.mark.parametrize("content", [b"\x00" * 10_000, b"{}", b"name,status\nAda,NEW\n", bytes(range(256)) * 100])
+def test_a_file_that_is_no_database_is_left_alone(scene: Scene, content: bytes) -> None:
+    scene.lead()
+    scene.state_file.write_bytes(content)
+    assert_refused(scene, scene.run("--force"))
+    assert scene.state_file.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_state_is_told_with_the_settings(scene: Scene) -> None:
+    scene.state_file.mkdir()
+    run = scene.run()
+    assert (run.code, run.requests) == (2, [])
+    assert "is a folder" in run.messages
+
+
+def test_a_link_to_the_state_is_followed(scene: Scene) -> None:
+    """One lock and one file, whichever of the two names is used."""
+    some_pairs(scene)
+    link = scene.folder / "link.sqlite3"
+    link.symlink_to(scene.state_file)
+    lead = scene.lead("NEW", "by the link")
+    assert scene.run(SYNC_STATE_FILE=str(link)).report["phase_1"]["created"] == 1
+    scene.later()
+    assert scene.quiet().code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+    for held, used in ((scene.state_file, link), (link, scene.state_file)):
+        lock = Lock(held)
+        assert scene.run(SYNC_STATE_FILE=str(used)).code == 75
+        lock.release()
+
+
+def test_a_link_to_nowhere_and_a_link_in_a_circle_are_told(scene: Scene) -> None:
+    scene.lead()
+    scene.state_file.symlink_to(scene.folder / "missing" / "state.sqlite3")
+    run = scene.run()
+    assert run.code in (2, 3)
+    assert run.requests == []
+    circle = scene.folder / "circle.sqlite3"
+    circle.symlink_to(circle)
+    run = scene.run(SYNC_STATE_FILE=str(circle))
+    assert run.code in (2, 3)
+    assert "circle.sqlite3" in run.messages
+
+
+# --- another pair -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("AIRTABLE_BASE_ID", "appAAAAAAAAAAAAAA"),
+        ("AIRTABLE_TABLE_NAME", "Other"),
+        ("CLICKUP_LIST_ID", "901500000102"),
+        ("CLICKUP_CUSTOM_FIELD_ID", "00000000-0000-4000-8000-000000000000"),
+    ],
+)
+def test_a_state_of_another_pair_stops_the_run_before_any_request(scene: Scene, setting: str, value: str) -> None:
+    some_pairs(scene)
+    run = scene.run(**{setting: value})
+    assert_refused(scene, run, "belongs to another pair", value, scene.settings[setting], "--force")
+    assert run.requests == []
+
+
+def test_force_sets_the_state_of_another_pair_aside_whole(scene: Scene) -> None:
+    leads = some_pairs(scene)
+    other = {"CLICKUP_LIST_ID": scene.clickup.second_list_id}
+    run = scene.run("--force", **other)
+    assert run.report["phase_1"]["created"] == 0, "the leads still name their tasks of the first List"
+    (aside,) = scene.folder.glob("*.old")
+    assert str(aside) in run.messages
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    scene.later()
+    scene.edit(leads[0], Status="CONTACTED")
+    shutil.copy(aside, scene.state_file)
+    for ending in ("-wal", "-shm"):
+        beside(scene, ending).unlink(missing_ok=True)
+    assert scene.run().code == 0
+    assert scene.task_status(scene.named_by(leads[0])) == "in progress", "the file set aside is as good as it was"
+
+
+# --- who can read it --------------------------------------------------------------------------------------------------
+
+
+def test_the_state_and_all_that_lies_beside_it_is_its_owners_alone(scene: Scene) -> None:
+    """Also while a run is at work, under the most generous umask."""
+    modes: dict[str, int] = {}
+
+    def look() -> None:
+        for path in scene.folder.iterdir():
+            modes[path.name] = stat.S_IMODE(path.stat().st_mode)
+
+    for route in ("list_records_post", "create_task", "update_records"):
+        scene.sandbox.faults.before(route, look)
+    before = os.umask(0)
+    try:
+        scene.pair("NEW")
+        look()
+    finally:
+        os.umask(before)
+    assert {"", "-wal", "-shm", ".lock"} <= {name.removeprefix("state.sqlite3") for name in modes}
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_state_holds_no_token_and_no_text_of_a_record(scene: Scene) -> None:
+    scene.pair("NEW", name="Ada Confidential", Email="ada@example.com")
+    scene.edit(scene.lead("NEW", "Bob Confidential"), Status="CONTACTED")
+    scene.run()
+    kept = b"".join(path.read_bytes() for path in scene.folder.iterdir() if path.is_file())
+    for secret in (scene.airtable.token, scene.clickup.token, "Confidential", "ada@example.com"):
+        assert secret.encode() not in kept, "names and details are kept as digests"
+    assert json.dumps(scene.airtable.base_id).encode() in kept
