@@ -1,6 +1,7 @@
 # make demo    the whole story on a stand-in for both services; no account needed
 # make test    every check: style, types, tests
 # make check   style and types alone
+# make golden  write the list of every request that the sync sends anew, tests/golden/requests.txt
 # make clean   remove what the others made
 #
 # Needs make and Python 3.10 or newer; the rest is installed into .venv. Another Python: make test PYTHON=python3.12
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check golden clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/run.stamp
@@ -21,6 +22,9 @@ test: check
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
+
+golden: $(VENV)/dev.stamp
+	WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_contract.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
