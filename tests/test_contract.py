@@ -61,8 +61,10 @@ class Story:
         self._name_all()
         self.lines += ["", f"== {title}"]
         for reading, several in groupby(self.scene.sandbox.log[before:], _is_reading):
-            # Both sides are read at the same time: which request comes first is chance.
-            sent = sorted(several, key=lambda logged: logged.service) if reading else several
+            sent = list(several)
+            if reading:
+                # Both sides are read at the same time: which request comes first is chance.
+                sent.sort(key=lambda logged: logged.service)
             self.lines += [self._line(logged) for logged in sent]
 
     def _name_all(self) -> None:
