@@ -75,6 +75,8 @@ class ClickUp(Workspace):
         """Seconds during which a new task is in no listing and no filter finds it."""
         self.drop_fields = False
         """Whether a create drops its custom fields without a word."""
+        self.filter_is_blind = False
+        """Whether a filter by custom field finds nothing, whatever there is."""
         self.last_page_lies: str | None = None
         """What `last_page` says of every page, "true" or "false"; None: the truth."""
         self.retry_after = False
@@ -204,7 +206,8 @@ class ClickUp(Workspace):
         query = listing.parse(request, self._store, gt_inclusive=self.gt_inclusive, complain=self._complain)
         there = [one for one in list_ids if not self.lists[one].deleted]
         hidden = self._hidden if self.hide_new_for > 0 else None
-        found, last = listing.select(self._store, there, query, hidden)
+        blind = self.filter_is_blind and query.fields
+        found, last = ([], True) if blind else listing.select(self._store, there, query, hidden)
         if self.last_page_lies is not None:
             last = self.last_page_lies == "true"
         tasks = [self._store.encoded(task, markdown=query.markdown) for task in found]

@@ -1,0 +1,136 @@
+"""What is not certain about the services, in each way that it may turn out: the promises hold in all of them.
+
+Each row is a fact that nobody could settle from public sources; docs/fidelity.md says more of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scene import Run, Scene
+
+Turn = Callable[[Scene], None]
+
+
+def _airtable(**switches: Any) -> Turn:
+    def turn(scene: Scene) -> None:
+        scene.airtable.switches = replace(scene.airtable.switches, **switches)
+
+    return turn
+
+
+def _clickup(**switches: Any) -> Turn:
+    def turn(scene: Scene) -> None:
+        for name, value in switches.items():
+            assert hasattr(scene.clickup, name)
+            setattr(scene.clickup, name, value)
+
+    return turn
+
+
+FACTS: dict[str, Turn] = {
+    "a write of equal values is no modification": _airtable(equal_values_move=False),
+    "a write of equal values is a modification": _airtable(equal_values_move=True),
+    "modification times compare in milliseconds": _airtable(modified_in_milliseconds=True),
+    "modification times compare in seconds": _airtable(modified_in_milliseconds=False),
+    "a missing record is 404, as in 2022": _airtable(missing="2022"),
+    "a missing record is 403, as in 2026": _airtable(missing="2026"),
+    "a batch may have more than ten records": _airtable(accept_more=True),
+    "rows shift between the pages of a listing": _airtable(paging="position"),
+    "a listing lags five seconds behind": _airtable(stale_seconds=5),
+    "the 429 has the documented shape": _airtable(singular_429=True),
+    "requests in the silence prolong it": _airtable(lockout_prolongs=True),
+    "date_updated_gt leaves out its own moment": _clickup(gt_inclusive=False),
+    "date_updated_gt includes its own moment": _clickup(gt_inclusive=True),
+    "an update without effect leaves date_updated": _clickup(equal_update_bumps=False),
+    "an update without effect moves date_updated": _clickup(equal_update_bumps=True),
+    "a custom field leaves date_updated": _clickup(field_write_bumps=False),
+    "a custom field moves date_updated": _clickup(field_write_bumps=True),
+    "a new task is listed at once": _clickup(hide_new_for=0),
+    "a new task is listed after a minute": _clickup(hide_new_for=60),
+    "last_page is always true": _clickup(last_page_lies="true"),
+    "last_page is always false": _clickup(last_page_lies="false"),
+    "the filter by custom field finds nothing": _clickup(filter_is_blind=True),
+    "a 429 has a Retry-After": _clickup(retry_after=True),
+    "a create's custom field counts as a use on the free plan": _clickup(plan="free", free_counts_creates=True),
+    "only a field's own write counts on the free plan": _clickup(plan="free", free_counts_creates=False),
+}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_the_promises_hold_either_way(tmp_path: Path, fact: str) -> None:
+    scene = Scene(tmp_path, clickup_limit=1000)
+    FACTS[fact](scene)
+    leads = [scene.lead("NEW", f"Lead {number}") for number in range(12)]
+    _settle(scene)
+
+    scene.edit(leads[0], Status="CONTACTED", Name="Renamed")
+    scene.clickup.set_status(scene.named_by(leads[1]), "complete")
+    scene.edit(leads[2], Name="Name here")
+    scene.clickup.set_status(scene.named_by(leads[2]), "in progress")
+    scene.edit(leads[3], Status="LOST")
+    scene.airtable.duplicate(leads[4])
+    scene.lead("NEW", "Answer lost")
+    scene.sandbox.faults.add("reset", service="clickup", route="create_task", when="after")
+    _settle(scene)
+
+    assert scene.task_status(scene.named_by(leads[0])) == "in progress"
+    assert scene.clickup.task(scene.named_by(leads[0]))["name"] == "Renamed"
+    assert scene.status(leads[1]) == "QUALIFIED"
+    assert scene.status(leads[2]) == "CONTACTED"
+    assert scene.clickup.task(scene.named_by(leads[2]))["name"] == "Name here"
+    assert scene.status(leads[3]) == "LOST"
+    scene.assert_in_step()
+    assert len(scene.clickup.tasks()) == len(scene.airtable.records()) == 14
+
+    (gone,) = scene.clickup.by_marker(leads[5])
+    scene.clickup.delete(gone)
+    assert "deleted" in scene.run("--full").reasons()[leads[5]]
+    assert scene.clickup.by_marker(leads[5]) == []
+    scene.close()
+
+
+def _settle(scene: Scene) -> Run:
+    """Runs until one has nothing to write; the run after it is idle. At most one task a lead after each."""
+    for _ in range(6):
+        scene.later()
+        run = scene.run()
+        for lead in scene.airtable.records():
+            assert len(scene.clickup.by_marker(lead)) <= 1, run.report
+        if not run.writes and run.code == 0:
+            return scene.quiet()
+    raise AssertionError(run.report)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "rows shift between the pages of a listing",
+        "last_page is always true",
+        "last_page is always false",
+        "date_updated_gt leaves out its own moment",
+        "a listing lags five seconds behind",
+    ],
+)
+def test_long_listings_are_read_whole_either_way(tmp_path: Path, fact: str) -> None:
+    """More rows than a page has on both sides, many of one instant, and an iterator that is lost on the way."""
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    FACTS[fact](scene)
+    for number in range(230):
+        lead = scene.lead("NEW", f"Lead {number}")
+        scene.set_cell(lead, scene.clickup.add_task(f"Lead {number}", marker=lead))
+    scene.later()
+    scene.airtable.lose_iterators_once()
+    run = scene.run()
+    assert (run.code, run.writes) == (0, []), run.report
+    for lead in scene.airtable.records():
+        scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    assert scene.run("--force").code == 0
+    scene.assert_in_step()
+    scene.close()
