@@ -143,7 +143,9 @@ class CarryingOut:
         return "not done yet: the run was ended before its turn"
 
     def _known_links(self) -> dict[str, Link]:
-        return self._state.links_of(leads=_records(self._plan.task_updates, self._plan.lead_updates))
+        known = self._state.links_of(leads=_records(self._plan.task_updates, self._plan.lead_updates))
+        claimed = claims(self._plan)
+        return {**known, **{link.record_id: link for link in self._plan.links if link.record_id in claimed}}
 
     def _going(self) -> bool:
         """Whether new work may be taken."""
@@ -181,6 +183,7 @@ class CarryingOut:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
             if update.status is None and update.name is None and update.description is None:
+                self._state.settle(links=(self._links[update.record_id],))
                 self._done(update.record_id)
                 self._count(updated=1)
                 return
@@ -236,9 +239,8 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError) -> None:
         if not error.outcome_unknown:
             self._state.settle(task_writes=(update.record_id,))
-        self._fail(
-            Failure(update.record_id, update.task_id, 1, str(error), error.hint, isinstance(error, NotFound)), error
-        )
+        look = update.set_marker or isinstance(error, NotFound)
+        self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)
 
     def _update_leads(self, updates: Sequence[UpdateLead]) -> None:
         """Ten leads at once; a refused ten is sent again one by one, so that one bad record costs itself alone."""
@@ -348,10 +350,6 @@ class CarryingOut:
                 self._lost.append(create)
         else:
             self._state.settle(creates=(create.record_id,))
-        if isinstance(error, QuotaSpent):
-            with self._mutex:
-                self.no_creates = error.message
-                self._spent = True
         self._fail(Failure(create.record_id, "", 1, str(error), error.hint), error)
 
     def _record_create(self, create: CreateTask, answer: Task) -> None:
@@ -392,9 +390,9 @@ class CarryingOut:
                 with self._mutex:
                     self.no_creates = ""
                 return
-            why, hint = "ClickUp does not keep the record id in the custom field", ""
+            why, hint, refusal = "ClickUp does not keep the record id in the custom field", "", None
         except ApiError as error:
-            why, hint = str(error), error.hint
+            why, hint, refusal = str(error), error.hint, error
         self._fail(
             Failure(
                 create.record_id,
@@ -402,7 +400,8 @@ class CarryingOut:
                 1,
                 f"its task has no marker: {why}",
                 hint or "make CLICKUP_CUSTOM_FIELD_ID a text field of this List that applies to its default task type",
-            )
+            ),
+            refusal,
         )
 
     def _find_lost_creates(self, written_back: queue.SimpleQueue[tuple[CreateTask, str] | None]) -> None:
@@ -527,6 +526,9 @@ class CarryingOut:
 
 def _records(*actions: Iterable[CreateTask | UpdateTask | UpdateLead]) -> list[str]:
     return [action.record_id for group in actions for action in group]
+            if isinstance(error, QuotaSpent):
+                self._spent = True
+                self.no_creates = self.no_creates or error.message
 
 
 def _lead_differs(before: Lead, now: Lead) -> bool:
@@ -534,6 +536,11 @@ def _lead_differs(before: Lead, now: Lead) -> bool:
         now.status,
         now.name,
         now.details,
+def claims(made: Plan) -> frozenset[str]:
+    """The leads whose tasks have yet to get their marker; a link is kept only once it is set."""
+    return frozenset(update.record_id for update in made.task_updates if update.set_marker)
+
+
         now.task_cell,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from clients.errors import ApiError, InvalidRequest, NotFound
 from config import Settings, fingerprint
 from engine import setup as setup_room
-from engine.carrying_out import CarryingOut, Progress
+from engine.carrying_out import CarryingOut, Progress, claims
 from engine.reading import OVERLAP_SECONDS, Reading, Tools
 from engine.setup import Setup
 from errors import ConfigError, SafetyStop, SyncError
@@ -155,11 +155,12 @@ class _Run:
         """What the readings alone prove, before anything is written."""
         self._state.keep_binding()
         self._note_traces(reading)
+        claimed = claims(made)
         self._state.settle(
             creates=made.settled_creates & reading.creates.keys(),
             task_writes=made.settled_task_writes & reading.task_writes.keys(),
             lead_writes=made.settled_lead_writes & reading.lead_writes.keys(),
-            links=made.links,
+            links=[link for link in made.links if link.record_id not in claimed],
         )
         if reading.full:
             self._state.keep_strays(reading.strays())

@@ -402,6 +402,10 @@ class Airtable:
         """The token is good for nothing from now on."""
         self._valid = False
 
+    def restore_token(self) -> None:
+        """The token works again."""
+        self._valid = True
+
     def lose_iterators(self) -> None:
         """Forget every listing that is under way."""
         with self.lock:

@@ -78,7 +78,7 @@ def started(scene: Scene, *flags: str, command: tuple[str, ...] = ("-m", "main")
     return subprocess.Popen(
         [sys.executable, *command, *flags],
         cwd=TOP,
-        env={**scene.environ(), **settings},
+        env={**scene.environ(), "PYTHONDONTWRITEBYTECODE": "1", **settings},  # a limit on files would cut those too
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
