@@ -5,14 +5,21 @@ Each row is a fact that nobody could settle from public sources; docs/fidelity.m
 
 from __future__ import annotations
 
+import contextlib
+import random
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from tests.scene import Run, Scene
+from clients import clickup
+from clients.clickup import ClickUpClient
+from clients.http import Http
+from clients.pacing import ClickUpPacer
+from tests.scene import START, Run, Scene
 
 Turn = Callable[[Scene], None]
 
@@ -53,6 +60,7 @@ FACTS: dict[str, Turn] = {
     "a custom field moves date_updated": _clickup(field_write_bumps=True),
     "a new task is listed at once": _clickup(hide_new_for=0),
     "a new task is listed after a minute": _clickup(hide_new_for=60),
+    "reverse asks for the oldest first": _clickup(reverse_means="oldest first"),
     "last_page is always true": _clickup(last_page_lies="true"),
     "last_page is always false": _clickup(last_page_lies="false"),
     "the filter by custom field finds nothing": _clickup(filter_is_blind=True),
@@ -133,4 +141,33 @@ def test_long_listings_are_read_whole_either_way(tmp_path: Path, fact: str) -> N
     scene.later()
     assert scene.run("--force").code == 0
     scene.assert_in_step()
+    scene.close()
+
+
+@pytest.mark.parametrize("direction", ["oldest first"])
+@pytest.mark.parametrize("at_once", [1, 150, 250])
+def test_many_tasks_of_one_instant_hide_no_older_ones(tmp_path: Path, direction: str, at_once: int) -> None:
+    """Danger: where the first page is of one instant, the cursor is moved past everything that is older."""
+    scene = Scene(tmp_path, clickup_limit=0)
+    scene.clickup.reverse_means = direction
+    for _ in range(3):
+        for _ in range(at_once):
+            scene.clickup.add_task("x")
+        scene.later(5)
+    with contextlib.closing(
+        Http(
+            clickup.service(scene.settings["CLICKUP_API_URL"]),
+            token_header=scene.clickup.token,
+            pacer=ClickUpPacer(),
+            clock=scene.clock,
+            stop=threading.Event(),
+            random=random.Random(1),
+        )
+    ) as http:
+        client = ClickUpClient(http, scene.clickup.list_id, scene.clickup.field_id)
+        for key, since in (("created", 0), ("updated", int(START * 1000) + 1)):
+            pages = list(client.walk(cast(Any, key), since))
+            assert all(page.in_order for page in pages)
+            found = [task.id for page in pages for task in page.rows]
+            assert len(found) == len(set(found)) == at_once * (3 if since == 0 else 2)
     scene.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sandbox.clickup import bodies, listing
@@ -77,6 +78,8 @@ class ClickUp(Workspace):
         """Whether a create drops its custom fields without a word."""
         self.filter_is_blind = False
         """Whether a filter by custom field finds nothing, whatever there is."""
+        self.reverse_means = "oldest first"
+        """What `reverse=true` asks for, "oldest first" or "newest first"; without it the other."""
         self.last_page_lies: str | None = None
         """What `last_page` says of every page, "true" or "false"; None: the truth."""
         self.retry_after = False
@@ -204,6 +207,8 @@ class ClickUp(Workspace):
 
     def _listing(self, request: Request, list_ids: list[str]) -> Answer:
         query = listing.parse(request, self._store, gt_inclusive=self.gt_inclusive, complain=self._complain)
+        if self.reverse_means == "newest first":
+            query = replace(query, oldest_first=not query.oldest_first)
         there = [one for one in list_ids if not self.lists[one].deleted]
         hidden = self._hidden if self.hide_new_for > 0 else None
         blind = self.filter_is_blind and query.fields
