@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from clients import clickup
 from clients.clickup import ClickUpClient
 from clients.http import Http
 from clients.pacing import ClickUpPacer
-from tests.scene import START, Run, Scene
+from tests.scene import START, TOP, Run, Scene
 
 Turn = Callable[[Scene], None]
 
@@ -171,3 +172,11 @@ def test_many_tasks_of_one_instant_hide_no_older_ones(tmp_path: Path, direction:
             found = [task.id for page in pages for task in page.rows]
             assert len(found) == len(set(found)) == at_once * (3 if since == 0 else 2)
     scene.close()
+
+
+def test_the_page_on_these_facts_names_tests_that_exist() -> None:
+    page = (TOP / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", page))
+    assert len(named) > 25
+    for file, test in named:
+        assert f"def {test}(" in (TOP / "tests" / file).read_text(encoding="utf-8"), (file, test)
