@@ -81,6 +81,7 @@ class CarryingOut:
         self._owed = collections.Counter(_records(made.creates, made.task_updates, made.lead_updates))
         self._pending = set(self._owed)
         self._cancelled: dict[str, str] = {}
+        self._filled_in: set[str] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
         self._notices: list[Notice] = []
@@ -182,8 +183,8 @@ class CarryingOut:
         try:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
-            if update.status is None and update.name is None and update.description is None:
                 self._state.settle(links=(self._links[update.record_id],))
+            if update.status is None and update.name is None and update.description is None:
                 self._done(update.record_id)
                 self._count(updated=1)
                 return
@@ -434,7 +435,13 @@ class CarryingOut:
             self._write_back_now(waiting)
 
     def _write_back_now(self, updates: Sequence[UpdateLead]) -> None:
+        """Write ids to leads, but never over what people have typed there since the reading."""
+        self._refresh()
         if self.halted is not None and self.halted.service == "airtable":
+            return
+        with self._mutex:
+            updates = [update for update in updates if update.record_id not in self._filled_in]
+        if not updates:
             return
         try:
             self._tools.airtable.update([(update.record_id, self._cells(update)) for update in updates])
@@ -478,6 +485,8 @@ class CarryingOut:
                 before = self._reading.leads.get(record_id)
                 if record_id in self._pending and before is not None and _lead_differs(before, now):
                     self._cancelled[record_id] = why
+                    if now.task_cell != before.task_cell:
+                        self._filled_in.add(record_id)
             by_task = {link.task_id: link for link in self._links.values()}
             for task in tasks.values():
                 link = by_task.get(task.id)
@@ -517,6 +526,9 @@ class CarryingOut:
             self._pending.discard(failure.record_id)
             if error is not None and error.code in _SETUP_CODES:
                 self.setup_doubtful = True
+            if isinstance(error, QuotaSpent):
+                self._spent = True
+                self.no_creates = self.no_creates or error.message
             if isinstance(error, AuthError) or (isinstance(error, QuotaSpent) and error.service == "airtable"):
                 self.halted = self.halted or error
 
@@ -524,11 +536,13 @@ class CarryingOut:
         return int(self._tools.clickup.now() * 1000)
 
 
+def claims(made: Plan) -> frozenset[str]:
+    """The leads whose tasks have yet to get their marker; a link is kept only once it is set."""
+    return frozenset(update.record_id for update in made.task_updates if update.set_marker)
+
+
 def _records(*actions: Iterable[CreateTask | UpdateTask | UpdateLead]) -> list[str]:
     return [action.record_id for group in actions for action in group]
-            if isinstance(error, QuotaSpent):
-                self._spent = True
-                self.no_creates = self.no_creates or error.message
 
 
 def _lead_differs(before: Lead, now: Lead) -> bool:
@@ -536,11 +550,6 @@ def _lead_differs(before: Lead, now: Lead) -> bool:
         now.status,
         now.name,
         now.details,
-def claims(made: Plan) -> frozenset[str]:
-    """The leads whose tasks have yet to get their marker; a link is kept only once it is set."""
-    return frozenset(update.record_id for update in made.task_updates if update.set_marker)
-
-
         now.task_cell,
     )
 

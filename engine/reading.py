@@ -45,7 +45,7 @@ LONGEST_DESCRIPTION_BYTES = 250_000
 OVERLAP_SECONDS = 60
 _BY_ID = 100
 _FEW = 20
-_CLOCK_MARGIN = 2  # a record's time may lie a second after the `Date` of its own answer
+_MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _T = TypeVar("_T")
 
@@ -382,12 +382,12 @@ class Reading:
         leads: dict[str, Lead] = {}
         tasks: dict[str, KnownTask] = {}
         dates: list[float] = []
-        formula = changed_since(since_leads - _CLOCK_MARGIN)
+        formula = changed_since(since_leads - _MEANWHILE_OVERLAP_SECONDS)
         for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
             dates.append(page.date)
             leads.update((record.id, self.make.lead(record)) for record in page.rows)
         first_task_date = 0.0
-        for tasks_page in self._tools.clickup.walk("updated", int((since_tasks - _CLOCK_MARGIN) * 1000)):
+        for tasks_page in self._tools.clickup.walk("updated", int((since_tasks - _MEANWHILE_OVERLAP_SECONDS) * 1000)):
             first_task_date = first_task_date or tasks_page.date
             tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in tasks_page.rows)
         self._last_poll = (dates[0], first_task_date)
