@@ -33,6 +33,7 @@ _MOST_IDS = 100
 # A filter that counts in whole seconds still shows rows of the second before.
 _FILTER_GRAIN = 1_000
 _TASK_ID = re.compile(r"[0-9a-z]{1,32}")
+_RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}")
 
 # A 401 tells of the token only with these; with the others it tells of the object that was asked for.
 # https://developer.clickup.com/docs/common_errors
@@ -210,10 +211,15 @@ class ClickUpClient:
         """
         body: dict[str, Any] = {"name": name, "custom_fields": [{"id": self._field_id, "value": marker}]}
         body |= {key: value for key, value in (("description", description), ("status", status)) if value}
+
+        def read(answer: Answer) -> Task:
+            task = self._task(answer.body)
+            if task.marker != marker and _RECORD_ID.fullmatch(task.marker):
+                raise Misshapen("the answer is about another lead's task")
+            return task
+
         path = f"{self._list}/task"
-        return self.http.fetch(
-            "POST", path, lambda answer: self._task(answer.body), body=body, replayable=False, announce=announce
-        )
+        return self.http.fetch("POST", path, read, body=body, replayable=False, announce=announce)
 
     def update(
         self,

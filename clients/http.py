@@ -42,6 +42,10 @@ _DOWN_AFTER_SECONDS = 120.0
 _LOOK_UP = 0.1
 _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
+_HINT_CERTIFICATE = (
+    "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
+    "certificate in REQUESTS_CA_BUNDLE"
+)
 
 T = TypeVar("T")
 
@@ -98,6 +102,7 @@ class _Call:
     turn: float = 0.0
     asked_for: float = 0.0
     unknown: bool = False
+    hopeless: bool = False
     failure: ApiError | None = None
 
 
@@ -309,7 +314,7 @@ class Http:
             return call.refusals < _REFUSALS
         if not isinstance(failure, (ServiceError, TransportError, BadAnswer)):
             return False
-        if _is_redirect(failure.status) or (failure.outcome_unknown and not call.replayable):
+        if call.hopeless or _is_redirect(failure.status) or (failure.outcome_unknown and not call.replayable):
             return False
         with self._changed:
             now = self._clock.monotonic()
@@ -421,6 +426,9 @@ class Http:
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
         host = urlsplit(self.service.address).netloc
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(failure)):
+            call.hopeless = True
+            return self._error(TransportError, call, f"{host} is not trusted: {_why(failure)}", hint=_HINT_CERTIFICATE)
         if _never_connected(failure):
             hint = "check the network, the proxy settings and the service's address"
             return self._error(TransportError, call, f"could not connect to {host}: {_why(failure)}", hint=hint)
@@ -579,7 +587,7 @@ def _causes(failure: BaseException) -> Iterator[BaseException]:
 
 
 def _never_connected(failure: Exception) -> bool:
-    kinds = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
+    kinds = (NewConnectionError, ConnectTimeoutError, ProxyError)
     return any(isinstance(cause, kinds) for cause in _causes(failure))
 
 
