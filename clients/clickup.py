@@ -112,6 +112,16 @@ class _Listed:
             return False
         return self.last is not False or fresh == 0
 
+    def rises(self, key: Key) -> bool:
+        """Whether its last row is later than its first, so that it shows in which direction it is."""
+        return bool(self.rows) and _key_of(self.rows[0], key) < _key_of(self.rows[-1], key)
+
+    def falls(self, key: Key, top: int) -> bool:
+        """Whether it is in order from the newest to the oldest; `top` is the key of the row before, -1 for none."""
+        keys = [_key_of(row, key) for row in self.rows]
+        falling = all(earlier >= later for earlier, later in pairwise(keys))
+        return bool(keys) and falling and (keys[0] > keys[-1] or keys[0] < top - _FILTER_GRAIN)
+
     def sorted_by(self, key: Key, since: int) -> bool:
         keys = [_key_of(row, key) for row in self.rows]
         honoured = not keys or keys[0] >= since - _FILTER_GRAIN
@@ -130,6 +140,10 @@ class _Given:
         self.versions.update((row.id, row.updated) for row in new)
         return new
 
+    def again(self) -> _Given:
+        """The same, for a listing that starts anew."""
+        return _Given(self.versions)
+
     def repeats(self, rows: Sequence[Task]) -> bool:
         """Whether this full answer is the one before once more."""
         ids = tuple(row.id for row in rows)
@@ -146,6 +160,7 @@ class ClickUpClient:
         self.http = http
         self._field_id = field_id
         self._list = f"/list/{percent(list_id, safe='')}"
+        self._reverse = "true"
 
     def now(self) -> float:
         """Unix seconds in the service's clock."""
@@ -162,14 +177,22 @@ class ClickUpClient:
         https://developer.clickup.com/reference/gettasks
         """
         given = _Given()
-        asked = self._listing(archived)
-        by_key = [*asked, ("order_by", key), ("reverse", "true")]
+        asked = [*self._listing(archived), ("order_by", key)]
+        # Which way `reverse` turns is not documented, and people report both. So the first answer that shows it
+        # decides; until then only pages are counted, since the rest may be on either side of the last row.
+        reverse, turned, known = self._reverse, False, False
         cursor, top, page = since, -1, 0
         for count in range(_MOST_PAGES):
+            by_key = [*asked, ("reverse", reverse)]
             listed = self._tasks([*by_key, *_after(key, cursor)], page)
+            if not turned and not known and listed.falls(key, top):
+                reverse = self._reverse = "false" if reverse == "true" else "true"
+                turned, cursor, top, page, given = True, since, -1, 0, given.again()
+                continue
+            known = known or listed.rises(key)
             fresh = given.fresh(listed.rows)
-            in_order = listed.sorted_by(key, cursor)
-            if fresh or count == 0:
+            in_order = listed.sorted_by(key, cursor) and not listed.falls(key, top)
+            if fresh or count == turned:
                 yield TaskPage(fresh, listed.date, in_order)
             if not in_order:
                 yield from self._pages([*by_key, *_after(key, since)], given)
@@ -177,14 +200,14 @@ class ClickUpClient:
             if listed.ends(len(fresh)):
                 return
             last = _key_of(listed.rows[-1], key)
-            if last > top:
+            if last > top and known:
                 # One less, for a filter that leaves out its own moment: rows of one instant may be on both sides.
                 cursor, top, page = last - 1, last, 0
                 given.before = ()
             elif given.repeats(listed.rows):
                 raise self._endless()
             else:
-                page += 1
+                top, page = max(top, last), page + 1
         raise self._endless()
 
     def with_marker(self, record_id: str, *, archived: bool = False) -> tuple[Task, ...]:

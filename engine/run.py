@@ -134,11 +134,16 @@ class _Run:
         self._progress.stage("reading everything" if full else "reading what changed", 0)
         reading.read(
             airtable_since=float(self._state.value("airtable_watermark") or 0),
-            clickup_since=int(float(self._state.value("clickup_watermark") or 0) * 1000),
+            clickup_since=self._clickup_since(reading),
             again={*(each.record_id for each in unfinished), *announced, *self._options.only},
             look=(each.task_id for each in unfinished if each.look and each.task_id),
         )
         return reading
+
+    def _clickup_since(self, reading: Reading) -> int:
+        """The watermark in milliseconds, but never past a create whose outcome is unknown: its task may show late."""
+        since = int(float(self._state.value("clickup_watermark") or 0) * 1000)
+        return min([since, *(create.sent - OVERLAP_SECONDS * 1000 for create in reading.creates.values())])
 
     def _plan(self, reading: Reading, setup: Setup) -> Plan:
         rules = _rules(self._settings, setup)

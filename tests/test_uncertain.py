@@ -62,6 +62,7 @@ FACTS: dict[str, Turn] = {
     "a new task is listed at once": _clickup(hide_new_for=0),
     "a new task is listed after a minute": _clickup(hide_new_for=60),
     "reverse asks for the oldest first": _clickup(reverse_means="oldest first"),
+    "reverse asks for the newest first": _clickup(reverse_means="newest first"),
     "last_page is always true": _clickup(last_page_lies="true"),
     "last_page is always false": _clickup(last_page_lies="false"),
     "the filter by custom field finds nothing": _clickup(filter_is_blind=True),
@@ -120,6 +121,7 @@ def _settle(scene: Scene) -> Run:
     "fact",
     [
         "rows shift between the pages of a listing",
+        "reverse asks for the newest first",
         "last_page is always true",
         "last_page is always false",
         "date_updated_gt leaves out its own moment",
@@ -145,7 +147,7 @@ def test_long_listings_are_read_whole_either_way(tmp_path: Path, fact: str) -> N
     scene.close()
 
 
-@pytest.mark.parametrize("direction", ["oldest first"])
+@pytest.mark.parametrize("direction", ["oldest first", "newest first"])
 @pytest.mark.parametrize("at_once", [1, 150, 250])
 def test_many_tasks_of_one_instant_hide_no_older_ones(tmp_path: Path, direction: str, at_once: int) -> None:
     """Danger: where the first page is of one instant, the cursor is moved past everything that is older."""
