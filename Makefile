@@ -1,6 +1,7 @@
 # make demo    the whole story on a stand-in for both services; no account needed
 # make test    every check: style, types, tests
 # make check   style and types alone
+# make torture the whole campaign of faults, kills, races and random histories; takes its time
 # make golden  write the list of every request that the sync sends anew, tests/golden/requests.txt
 # make clean   remove what the others made
 #
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check golden clean
+.PHONY: demo test check torture golden clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/run.stamp
@@ -22,6 +23,9 @@ test: check
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
+
+torture: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.campaign
 
 golden: $(VENV)/dev.stamp
 	WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_contract.py
