@@ -120,4 +120,4 @@ def parse_reference(cell: str | NotText) -> str | NotText:
     found = _TASK_ADDRESS.fullmatch(cell)
     text = found.group(1) if found else cell
     text = text.removeprefix("#").removeprefix("CU-")
-    return text if text == "" or _TASK_ID.fullmatch(text) else NotText(cell)
+    return text if cell == "" or _TASK_ID.fullmatch(text) else NotText(cell)
