@@ -1,0 +1,185 @@
+"""Tokens appear nowhere: not in output, logs, errors, reports, files, or the list of processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.faults import KINDS
+from tests.scene import TOP, Run, Scene
+
+HEALTH = "a-secret-address"
+FLAGS: tuple[tuple[str, ...], ...] = (
+    (), ("-v",), ("-v", "--full"), ("--check",), ("--dry-run", "-v"), ("--explain", "rec00000000000000", "-v"), ("-q",),
+)  # fmt: skip
+
+
+def secrets_of(scene: Scene) -> list[str]:
+    """Both tokens, whole and in part, and the health check's address."""
+    tokens = [scene.airtable.token, scene.clickup.token]
+    return [*tokens, *(token[len(token) // 2 :] for token in tokens), *(token[4:20] for token in tokens), HEALTH]
+
+
+def assert_silent(scene: Scene, run: Run) -> None:
+    """Neither the output nor a file beside the state holds a secret."""
+    said = run.messages + json.dumps(run.report, ensure_ascii=False)
+    kept = b"".join(path.read_bytes() for path in scene.folder.rglob("*") if path.is_file())
+    for secret in secrets_of(scene):
+        assert secret not in said
+        assert secret.encode() not in kept
+
+
+# --- output, logs, errors, files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["none", *sorted(KINDS - {"hang", "slow", "drip", "huge"})])
+def test_no_fault_brings_a_token_to_light(scene: Scene, kind: str) -> None:
+    """Each fault at a request of each service, in each mode, with the log as loud as it gets."""
+    scene.settings["HEALTHCHECK_URL"] = f"http://127.0.0.1:9/{HEALTH}"
+    scene.pair("NEW")
+    for number, flags in enumerate(FLAGS):
+        scene.clickup.restore_token()
+        scene.airtable.restore_token()
+        scene.sandbox.faults.clear()
+        if kind != "none":
+            for service in ("airtable", "clickup") if kind not in ("429-billing", "429-singular") else ("airtable",):
+                scene.sandbox.faults.add(kind, service=service, number=1 + number % 2)
+        scene.lead("NEW", f"Lead {number}")
+        scene.later(150)
+        report = scene.folder / "report.json"
+        assert_silent(scene, scene.run(*flags, "--report", str(report)))
+
+
+@pytest.mark.parametrize("name", ["AIRTABLE_API_KEY", "CLICKUP_API_KEY"])
+@pytest.mark.parametrize("ending", ["", " x", "\u20ac", "\x01", "\n"])
+def test_a_wrong_token_is_named_by_its_setting_alone(scene: Scene, name: str, ending: str) -> None:
+    wrong = ("pat" if name.startswith("A") else "pk_") + "S3CRETS3CRETS3CRET" + ending
+    run = scene.run("-v", **{name: wrong})
+    assert run.code in (2, 3)
+    assert name in run.messages
+    assert "S3CRET" not in run.messages + json.dumps(run.report)
+    assert_silent(scene, run)
+
+
+def test_a_crash_shows_its_traceback_and_no_token(scene: Scene) -> None:
+    """A bug is told as one, with the lines of code; what stands in the variables stays there."""
+    script = (
+        "import sys, main, engine.run\n"
+        "def broken(self): raise RuntimeError(f'a bug {self._settings!r} {self._tools!r} {vars(self)!r}')\n"
+        "engine.run._Run._setup = broken\n"
+        "sys.exit(main.main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=TOP, env=scene.environ(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "RuntimeError: a bug Settings(" in done.stderr
+    for secret in secrets_of(scene):
+        assert secret not in done.stdout + done.stderr
+
+
+# --- the process and its surroundings ---------------------------------------------------------------------------------
+
+
+def test_the_list_of_processes_shows_no_token(scene: Scene, tmp_path: Path) -> None:
+    """The settings come from the environment or a file, never from the command line, and no helper is started."""
+    settings = tmp_path / "settings.env"
+    settings.write_text("".join(f"{name}={value}\n" for name, value in scene.settings.items()))
+    settings.chmod(0o600)
+    arrived = threading.Event()
+    scene.sandbox.faults.before("list_records_post", arrived.set)
+    scene.sandbox.faults.add("hang", route="list_records_post")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "main", "--env-file", str(settings)],
+        cwd=TOP, env={"PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert arrived.wait(30)
+        line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        inherited = Path(f"/proc/{process.pid}/environ").read_bytes()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    for secret in secrets_of(scene):
+        assert secret.encode() not in line + inherited
+    assert children == ""
+
+
+def test_an_entry_in_netrc_does_not_replace_the_token(scene: Scene, tmp_path: Path) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login somebody password else\n")
+    netrc.chmod(0o600)
+    scene.lead()
+    assert scene.process(HOME=str(tmp_path), NETRC=str(netrc)).code == 0
+
+
+@contextlib.contextmanager
+def proxy() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that answers nobody, and what it heard."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        heard.append(connection.recv(1 << 16))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", heard
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_proxy_of_the_environment_does_not_see_what_goes_to_this_machine(scene: Scene) -> None:
+    scene.lead()
+    with proxy() as (address, heard):
+        names = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+        run = scene.process(**dict.fromkeys(names, address))
+    assert run.code == 0, run.messages
+    assert heard == []
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
+def test_a_wide_open_env_file_is_warned_about(scene: Scene, tmp_path: Path, mode: int) -> None:
+    settings = tmp_path / "settings.env"
+    settings.write_text("".join(f"{name}={value}\n" for name, value in scene.settings.items()))
+    settings.chmod(mode)
+    scene.settings = {}
+    run = scene.run("--env-file", str(settings))
+    assert run.code == 0
+    assert f"chmod 600 {settings}" in run.messages
+    settings.chmod(0o600)
+    assert "chmod" not in scene.run("--env-file", str(settings)).messages
+
+
+def test_the_report_is_its_owners_alone_under_any_umask_and_over_any_file(scene: Scene) -> None:
+    report = scene.folder / "report.json"
+    report.write_text("older, and open to all")
+    report.chmod(0o666)
+    before = os.umask(0)
+    try:
+        scene.lead()
+        assert scene.run("--report", str(report)).code == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert json.loads(report.read_text())["exit_code"] == 0
