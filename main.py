@@ -209,7 +209,7 @@ class _Program:
         self._result(
             check_lines(
                 table_id=found.table_id,
-                fields=found.fields,
+                fields=tuple(name for name in found.fields if name in settings.detail_fields),
                 lead_statuses=found.lead_statuses,
                 task_statuses=found.task_statuses,
             )

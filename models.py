@@ -123,7 +123,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """One ClickUp task as the core sees it; name and description are digests.
+    """One ClickUp task as the core sees it; name and description are digests, `shown_name` is for people to read.
 
     `fresh` is false where this is what the state last saw, and no reading of this run.
     """
@@ -137,6 +137,7 @@ class KnownTask:
     updated: int
     elsewhere: str = ""
     fresh: bool = True
+    shown_name: str = ""
 
 
 class TaskGone(enum.Enum):
@@ -190,9 +191,17 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedCreate:
-    """A create that was sent and not recorded as done. `sent` is Unix milliseconds in ClickUp's clock."""
+    """A create that was sent and not recorded as done: what it carried, texts as digests.
+
+    `sent` is Unix milliseconds in ClickUp's clock.
+    """
 
     record_id: str
+    lead_status: str
+    status: str
+    name: str
+    details: str
+    description: str
     sent: int
 
 
@@ -299,7 +308,8 @@ class UpdateTask:
 class UpdateLead:
     """Bring the task's status to its lead (Phase 2), or the task's id to a lead without it (Phase 1).
 
-    What is not written is None. `adopt` is true where this links a lead to a task that bears its marker.
+    What is not written is None. `adopt` is true where this links a lead to a task that bears its marker. With
+    `settles`, it also answers an update of the task whose outcome was in doubt.
     """
 
     record_id: str
@@ -310,6 +320,7 @@ class UpdateLead:
     adopt: bool
     reason: str
     changes: tuple[Change, ...]
+    settles: bool = False
 
 
 Action = CreateTask | UpdateTask | UpdateLead
@@ -332,11 +343,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know; nothing failed."""
+    """Something a person should know; nothing failed. What is `routine` is true day after day."""
 
     record_id: str
     task_id: str
     text: str
+    routine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

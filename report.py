@@ -45,8 +45,10 @@ def exit_code(outcome: Outcome, *, dry_run: bool) -> int:
 def outcome_of_error(error: SyncError) -> Outcome:
     """A run that ended before it had an outcome, as one: every problem is a failure of no record."""
     if isinstance(error, ConfigError):
-        return Outcome(False, failed=tuple(Failure("", "", 0, problem, error.hint) for problem in error.problems))
-    return Outcome(False, failed=(Failure("", "", 0, str(error), error.hint),))
+        failed = tuple(Failure("", "", 0, problem, error.hint) for problem in error.problems)
+    else:
+        failed = (Failure("", "", 0, str(error), error.hint),)
+    return Outcome(False, failed=failed, stopped=str(error))
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -244,11 +246,12 @@ def explain_lines(record_id: str, outcome: Outcome) -> list[str]:
 def problem_lines(outcome: Outcome, *, quiet: bool = False) -> list[str]:
     """Everything that a person should know besides the counts: what failed, was left, was decided against someone.
 
-    `quiet` leaves out what is not about a record.
+    `quiet` leaves out what is not about a record, and what is the same day after day.
     """
     lines = list(_failed_lines(outcome.failed))
     lines.extend(_conflict_line(conflict) for conflict in outcome.conflicts)
-    lines.extend(_notice_line(notice) for notice in outcome.notices if notice.record_id or not quiet)
+    told = (notice for notice in outcome.notices if not quiet or (notice.record_id and not notice.routine))
+    lines.extend(_notice_line(notice) for notice in told)
     lines.extend(_left_lines(outcome.left))
     if outcome.stopped:
         lines.append(f"the run ended early: {_said(outcome.stopped)}")

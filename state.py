@@ -32,6 +32,7 @@ VERSION = 1
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
+_FEW_PAGES = 256
 _SEAL = 8
 
 _SCHEMA = """
@@ -44,7 +45,10 @@ CREATE TABLE links (
 ) WITHOUT ROWID;
 CREATE TABLE strays (task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX strays_by_lead ON strays (record_id);
-CREATE TABLE announced_creates (record_id TEXT PRIMARY KEY, sent INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE announced_creates (
+    record_id TEXT PRIMARY KEY, lead_status TEXT NOT NULL, status TEXT NOT NULL, name TEXT NOT NULL,
+    details TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE announced_task_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, lead_status TEXT NOT NULL, status TEXT NOT NULL,
     name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL
@@ -153,11 +157,19 @@ class State:
                 "use that version, or move the file away: the next run finds every task again by its marker",
             )
         made = {row[0] for row in self._db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-        if made != set(_STATEMENTS) or self._pragma("integrity_check") != "ok":
+        if made != set(_STATEMENTS):
             raise _damaged(self._where)
+        if self._pragma("page_count") <= _FEW_PAGES:
+            self.examine_whole()
         with self._transaction():  # a read-only file or a full disk is told before anything else is done
             self._set("opened", "")
             self._db.execute("DELETE FROM meta WHERE name = 'opened'")
+
+    def examine_whole(self) -> None:
+        """Read the whole file for damage; opening does it by itself where that takes no time. Raises StateError."""
+        with self._reading():
+            if self._pragma("integrity_check") != "ok":
+                raise _damaged(self._where)
 
     def close(self) -> None:
         """Close the file."""
@@ -284,7 +296,18 @@ class State:
     def announce_create(self, create: AnnouncedCreate) -> None:
         """Note that a create is about to be sent."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO announced_creates VALUES (?, ?)", (create.record_id, create.sent))
+            self._db.execute(
+                "INSERT OR REPLACE INTO announced_creates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    create.record_id,
+                    create.lead_status,
+                    create.status,
+                    create.name,
+                    create.details,
+                    create.description,
+                    create.sent,
+                ),
+            )
 
     def announce_task_write(self, write: AnnouncedTaskWrite) -> None:
         """Note that an update of a task is about to be sent."""

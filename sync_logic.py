@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models import (
+    AnnouncedCreate,
     AnnouncedLeadWrite,
     AnnouncedTaskWrite,
     Change,
@@ -36,6 +37,7 @@ from text import digest, visible
 from world import ANOTHER_LIST, Index, World, is_record_id, parse_reference
 
 MOST_RESTORES = 3
+LEAD_GONE = "not in the table"
 NEWER_BY_MS = 60_000
 EMPTY = digest("")
 
@@ -245,9 +247,11 @@ def decide_content(lead: Lead, link: Link, task: KnownTask, announced: Announced
         name = lead.name
         ours = {link.answered_name} | ({announced.name} if announced else set())
         if task.name not in ours:
-            notices.append("the task had been renamed in ClickUp; the lead's new name replaces that name")
+            notices.append(
+                f"the task had been renamed in ClickUp to '{visible(task.shown_name)}'; the lead's new name replaces it"
+            )
     if lead.details != link.details and task.description != digest(lead.description):
-        ours = {link.answered_description, EMPTY} | ({announced.description} if announced else set())
+        ours = {link.answered_description} | ({announced.description} if announced else set())
         if task.description in ours:
             description = lead.description
         else:
@@ -268,9 +272,10 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A task bears the lead's marker and the lead does not name it."""
+    """A task bears the lead's marker and the lead does not name it. `claim`: it lost its marker, which is set again."""
 
     task: KnownTask
+    claim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,11 +325,10 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
     if isinstance(task, UnreadTask):
         return Undecided(named, task.error, task.hint)
     if not isinstance(task, KnownTask):
-        return Wanted(tasks=frozenset({named}))
+        short = index.world.full and not index.world.complete
+        return _not_complete(named) if short else Wanted(tasks=frozenset({named}))
     if task.marker == lead.id:
         return Linked(task)
-    if task.elsewhere == ANOTHER_LIST and not task.marker:
-        return Linked(task)  # the custom field need not exist where the task lives now
     if not is_record_id(task.marker):
         return _claim(lead, task, index, rules)
     return _named_with_foreign_marker(lead, task, index, rules)
@@ -350,8 +354,8 @@ def _named_with_foreign_marker(lead: Lead, task: KnownTask, index: Index, rules:
         return _without_reference(lead, index, rules, task.id, f"the row is a copy of lead {owner_id}")
     return Undecided(
         task.id,
-        f"it names task {task.id}, which belongs to lead {owner_id}; links were swapped or mistyped",
-        f"put the right id into '{rules.task_id_field}' of both leads, or empty the wrong one",
+        f"it names task {task.id}, whose custom field names lead {owner_id}; one of the two was mistyped or swapped",
+        f"put the right id into '{rules.task_id_field}' of both leads, or the right record id into the task's field",
     )
 
 
@@ -362,7 +366,8 @@ def _claim(lead: Lead, task: KnownTask, index: Index, rules: Rules) -> Resolutio
         return Wanted(leads=frozenset({link.record_id}))
     oldest = min(index.namers[task.id], key=lambda each: (each.created, each.id))
     if oldest.id == lead.id:
-        return Linked(task, claim=True)
+        # Where the task lives in another List, the custom field need not exist.
+        return Linked(task, claim=task.elsewhere != ANOTHER_LIST or task.marker != "")
     return Undecided(
         task.id,
         f"it names task {task.id}, which the older lead {oldest.id} names as well",
@@ -378,15 +383,20 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
         return Wanted(tasks=frozenset(unread))
     if bearers:
         return Adopted(min(bearers, key=lambda task: (task.created, task.id)))
-    link = index.world.links.get(lead.id)
-    if link is not None and link.task_id != not_this:
-        if index.task(link.task_id) is None:
-            return Wanted(tasks=frozenset({link.task_id}))
-        read = index.task(link.task_id)
-        if read is TaskGone.HIDDEN:
-            return Undecided(link.task_id, "its task cannot be seen with this token", _HIDDEN_HINT)
-        if isinstance(read, UnreadTask):
-            return Undecided(link.task_id, read.error, read.hint)
+    for task_id in index.once_its(lead.id):
+        if task_id == not_this:
+            continue
+        task = index.world.tasks.get(task_id)
+        if task is None:
+            return Wanted(tasks=frozenset({task_id}))
+        if task is TaskGone.HIDDEN:
+            return Undecided(task_id, "its task cannot be seen with this token", _HIDDEN_HINT)
+        if isinstance(task, UnreadTask):
+            return Undecided(task_id, task.error, task.hint)
+        link = index.link_of_task.get(task_id)
+        unmarked = isinstance(task, KnownTask) and not is_record_id(task.marker) and task_id not in index.namers
+        if isinstance(task, KnownTask) and unmarked and link is not None and link.record_id == lead.id:
+            return Adopted(task, claim=task.elsewhere != ANOTHER_LIST)
     return _unlinked(lead, index, rules, why)
 
 
@@ -403,19 +413,23 @@ def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:
                 "nothing to do: a later run asks ClickUp again before it creates anything",
                 left=True,
             )
+    if world.in_view is not None and lead.id not in world.in_view:
+        return Unlinked(False, "not in the view")
     unmapped = _without_row(lead.status, rules)
     if unmapped is not None:
         return Undecided("", unmapped.problem, unmapped.hint) if unmapped.problem else Unlinked(False, unmapped.rule)
-    if world.in_view is not None and lead.id not in world.in_view:
-        return Unlinked(False, "not in the view")
     if not world.complete:
-        return Undecided(
-            "",
-            "no task is created while the reading of the List is not complete",
-            "run again; if it stays so, ClickUp's listing leaves tasks out",
-            left=True,
-        )
+        return _not_complete("")
     return Unlinked(True, why)
+
+
+def _not_complete(task_id: str) -> Undecided:
+    return Undecided(
+        task_id,
+        "no task is created or linked while the reading of the List is not complete",
+        "run again; if it stays so, ClickUp's listing leaves tasks out",
+        left=True,
+    )
 
 
 def _without_row(status: str | NotText, rules: Rules) -> StatusDecision | None:
@@ -522,7 +536,7 @@ def _all_wanted(wanted: list[Wanted]) -> Wanted:
 
 def _lead_gone(record_id: str, index: Index, draft: _Draft) -> None:
     """A marker or a link names a lead that is not in the table: the task is reported, never touched."""
-    draft.verdicts[record_id] = "not in the table"
+    draft.verdicts[record_id] = LEAD_GONE
     draft.settled_lead_writes.add(record_id)
     draft.settled_task_writes.add(record_id)
     draft.settled_creates.add(record_id)
@@ -533,8 +547,11 @@ def _lead_gone(record_id: str, index: Index, draft: _Draft) -> None:
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
     """Keep what was read of linked tasks whose leads needed no decision."""
+    taken = {link.task_id for link in draft.links}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
+        if task_id in taken:
+            continue
         if link is not None and link.record_id not in decided and isinstance(task, KnownTask):
             seen = _seen(link, task)
             if seen != link:
@@ -564,9 +581,16 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
         draft.verdicts[lead.id] = resolution.error
     elif isinstance(resolution, Unlinked):
         draft.verdicts[lead.id] = resolution.reason
+        if resolution.create and not lead.description:
+            draft.wanted.append(Wanted(leads=frozenset({lead.id})))
+            return
         draft.settled_creates.add(lead.id)
         if resolution.create and isinstance(lead.status, str):
             draft.creates.append(_create(lead, lead.status, rules, resolution.reason))
+            if isinstance(lead.task_cell, str) and lead.task_cell:
+                typed = visible(lead.task_cell)[:80]
+                text = f"its Task ID '{typed}' is replaced by that of a new task: {resolution.reason}"
+                draft.notices.append(Notice(lead.id, "", text))
         else:
             draft.unchanged += 1
     else:
@@ -600,10 +624,36 @@ def _new_link(lead: Lead, task: KnownTask) -> Link:
     )
 
 
+def _created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
+    """The link of a task that our own announced create made: the base is what that create carried."""
+    return Link(
+        record_id=created.record_id,
+        task_id=task.id,
+        base=(created.lead_status, created.status),
+        name=created.name,
+        details=created.details,
+        answered_name=created.name,
+        answered_description=created.description,
+        seen_status=task.status,
+        seen_name=task.name,
+        seen_description=task.description,
+        created=task.created,
+        elsewhere=task.elsewhere,
+    )
+
+
 def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules, draft: _Draft) -> None:
     world, task = index.world, found.task
     known = world.links.get(lead.id)
-    link = _seen(known, task) if known is not None and known.task_id == task.id else _new_link(lead, task)
+    if known is not None and known.task_id == task.id:
+        link = _seen(known, task)
+    elif not lead.description:
+        draft.wanted.append(Wanted(leads=frozenset({lead.id})))
+        return
+    elif (created := world.creates.get(lead.id)) is not None and task.marker == lead.id:
+        link = _created_link(created, task)
+    else:
+        link = _new_link(lead, task)
     wanted = _evidence_wanted(lead, link, task, world, rules)
     if wanted:
         draft.wanted.append(wanted)
@@ -618,15 +668,16 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link != known:
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
-    if not status_pair.doubtful:
+    draft.settled_lead_writes.add(lead.id)
+    if not status_pair.doubtful or (status.task_status is None and status.lead_status is None):
         draft.settled_task_writes.add(lead.id)
-        draft.settled_lead_writes.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
     _report_others(lead, found, index, draft)
     update = _task_update(lead, task, found, status, content, rules)
     if update is not None:
         draft.task_updates.append(update)
-    pull = _lead_update(lead, task, found, status, rules)
+    settles = status_pair.doubtful and update is None
+    pull = _lead_update(lead, task, found, status, rules, settles=settles)
     if pull is not None:
         draft.lead_updates.append(pull)
     if update is None and pull is None and not status.problem:
@@ -644,7 +695,8 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
     """What must be read before this pair's statuses can be decided."""
     task_write = world.task_writes.get(lead.id)
     lead_write = world.lead_writes.get(lead.id)
-    if (task_write or lead_write) and not task.fresh:
+    renamed = task.name not in (link.answered_name, link.name) and digest(lead.name) not in (link.name, task.name)
+    if (task_write or lead_write or renamed) and not task.fresh:
         return Wanted(tasks=frozenset({task.id}))
     since = frozenset({task.id}) - world.status_since.keys()
     if task_write and _may_be_touched(link, task, task_write) and since:
@@ -738,7 +790,8 @@ def _report_others(lead: Lead, found: Linked | Adopted, index: Index, draft: _Dr
             text = f"this task bears the marker of a lead whose task is {task.id}; it is left alone"
             draft.notices.append(Notice(lead.id, other.id, text))
     if task.elsewhere and task.fresh and index.world.full:
-        draft.notices.append(Notice(lead.id, task.id, f"the task is {task.elsewhere}; it is still followed"))
+        text = f"the task is {task.elsewhere}; it is still followed"
+        draft.notices.append(Notice(lead.id, task.id, text, routine=True))
     named = parse_reference(lead.task_cell)
     if isinstance(found, Adopted) and isinstance(named, str) and named:
         draft.notices.append(
@@ -754,7 +807,7 @@ def _task_update(
     content: ContentDecision,
     rules: Rules,
 ) -> UpdateTask | None:
-    claim = isinstance(found, Linked) and found.claim
+    claim = found.claim
     if status.task_status is None and content.name is None and content.description is None and not claim:
         return None
     changes: list[Change] = []
@@ -764,7 +817,7 @@ def _task_update(
         changes.append(Change("status", task.status, to_status))
         reasons.append(status.rule)
     if content.name is not None:
-        changes.append(Change("name", "", content.name))
+        changes.append(Change("name", task.shown_name, content.name))
         reasons.append("the lead's name changed")
     if content.description is not None:
         changes.append(Change("details", "", content.description))
@@ -789,7 +842,7 @@ def _task_update(
 
 
 def _lead_update(
-    lead: Lead, task: KnownTask, found: Linked | Adopted, status: StatusDecision, rules: Rules
+    lead: Lead, task: KnownTask, found: Linked | Adopted, status: StatusDecision, rules: Rules, *, settles: bool
 ) -> UpdateLead | None:
     adopt = isinstance(found, Adopted)
     if status.lead_status is None and not adopt:
@@ -813,6 +866,7 @@ def _lead_update(
         adopt,
         "; ".join(reasons),
         tuple(changes),
+        settles,
     )
 
 

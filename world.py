@@ -20,6 +20,7 @@ from models import (
 )
 
 ANOTHER_LIST = "in another List"
+UNLISTED = ("archived", ANOTHER_LIST)
 
 _RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}")
 _TASK_ID = re.compile(r"[0-9a-z]{2,32}")
@@ -78,13 +79,21 @@ class Index:
             if stray.task_id not in self.link_of_task:
                 yield KnownTask(stray.task_id, "", stray.record_id, "", "", stray.created, 0, fresh=False)
 
+    def once_its(self, record_id: str) -> list[str]:
+        """The tasks that the state knows as this lead's: its link's, and those that bore its marker."""
+        link = self.world.links.get(record_id)
+        strays = [stray.task_id for stray in self.world.strays if stray.record_id == record_id]
+        return [*([link.task_id] if link is not None else []), *strays]
+
     def task(self, task_id: str) -> KnownTask | TaskGone | UnreadTask | None:
         """What is known of a task; None where it has to be read first."""
         read = self.world.tasks.get(task_id)
         if read is not None:
             return read
         link = self.link_of_task.get(task_id)
-        if link is None or task_id in self.world.suspects or (self.world.full and self.world.complete):
+        if link is None or task_id in self.world.suspects or link.elsewhere in UNLISTED:
+            return None
+        if self.world.full and self.world.complete:
             return None
         return remembered(link)
 

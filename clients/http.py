@@ -308,7 +308,9 @@ class Http:
 
     def _again(self, call: _Call, failure: BaseException) -> bool:
         """Whether this failure is worth another attempt, by what may have happened."""
-        if self._stop.is_set():
+        with self._changed:
+            down = self._health.down(self._clock.monotonic())
+        if self._stop.is_set() or down:
             return False
         if isinstance(failure, RateLimited):
             return call.refusals < _REFUSALS

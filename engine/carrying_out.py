@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent
+from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent, RateLimited
 from config import Settings
 from engine.parallel import Crew
 from engine.reading import Reading, Tools, known_task
@@ -32,8 +32,8 @@ from models import (
     UpdateTask,
 )
 from state import State
-from text import digest
-from world import is_record_id
+from text import digest, visible
+from world import UNLISTED, is_record_id
 
 BATCH = 10
 READING_AGE_SECONDS = 60
@@ -43,6 +43,10 @@ _SETUP_CODES = {
 }  # fmt: skip
 
 log = logging.getLogger("sync")
+
+
+class _ReadingTooOld(Exception):
+    """The reading grew older than a minute while a request waited for its turn; nothing was sent."""
 
 
 class Progress(Protocol):
@@ -67,8 +71,10 @@ class CarryingOut:
         tools: Tools,
         progress: Progress,
         deadline: float | None,
+        claimed: frozenset[str],
     ) -> None:
         self._plan = made
+        self._claimed = claimed
         self._reading = reading
         self._settings = settings
         self._state = state
@@ -109,7 +115,13 @@ class CarryingOut:
                     break
                 self._update_leads(self._plan.lead_updates[start : start + BATCH])
         if self._plan.creates and self._going():
-            before_creates()
+            try:
+                before_creates()
+            except Interrupted:
+                return
+            except ApiError as error:
+                self.halted = self.halted or error
+                return
             self._progress.stage("Phase 1: creating tasks", len(self._plan.creates))
             self._create_all()
 
@@ -145,8 +157,7 @@ class CarryingOut:
 
     def _known_links(self) -> dict[str, Link]:
         known = self._state.links_of(leads=_records(self._plan.task_updates, self._plan.lead_updates))
-        claimed = claims(self._plan)
-        return {**known, **{link.record_id: link for link in self._plan.links if link.record_id in claimed}}
+        return {**known, **{link.record_id: link for link in self._plan.links if link.record_id in self._claimed}}
 
     def _going(self) -> bool:
         """Whether new work may be taken."""
@@ -166,14 +177,18 @@ class CarryingOut:
 
     def _job(self, work: Callable[[Any], None], action: CreateTask | UpdateTask) -> Callable[[], None]:
         def job() -> None:
-            self._refresh()
-            if not self._still_wanted(action.record_id):
+            while True:
+                self._refresh()
+                if not self._going() or not self._still_wanted(action.record_id):
+                    return
+                try:
+                    work(action)
+                except Interrupted:
+                    return
+                except _ReadingTooOld:
+                    continue  # it waited for its turn so long that the reading has to be checked once more
+                self._progress.step()
                 return
-            try:
-                work(action)
-            except Interrupted:
-                return
-            self._progress.step()
 
         return job
 
@@ -181,6 +196,7 @@ class CarryingOut:
 
     def _update_task(self, update: UpdateTask) -> None:
         try:
+            sent: list[int] = []
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
@@ -193,14 +209,18 @@ class CarryingOut:
                 name=update.name,
                 description=update.description,
                 status=update.status,
-                announce=lambda: self._announce_update(update),
+                announce=lambda: self._announce_update(update, sent),
             )
         except ApiError as error:
             self._task_failed(update, error)
             return
         self._record_update(update, answer)
 
-    def _announce_update(self, update: UpdateTask) -> None:
+    def _announce_update(self, update: UpdateTask, sent: list[int]) -> None:
+        """The first sending counts for all attempts: from then on a change may be a person's answer to it."""
+        if not sent:
+            self._check_age()
+            sent.append(self._clickup_ms())
         self._state.announce_task_write(
             AnnouncedTaskWrite(
                 update.record_id,
@@ -209,7 +229,7 @@ class CarryingOut:
                 update.status or "",
                 "" if update.name is None else digest(update.name),
                 "" if update.description is None else digest(update.description),
-                self._clickup_ms(),
+                sent[0],
             )
         )
 
@@ -217,6 +237,7 @@ class CarryingOut:
         task = known_task(answer, self._settings.clickup_list_id)
         with self._mutex:
             link = self._links[update.record_id]
+            was_elsewhere = link.elsewhere in UNLISTED
             restores = link.restores
             if update.status is not None:
                 restores = restores + 1 if update.restore else 0
@@ -230,10 +251,14 @@ class CarryingOut:
                 seen_name=task.name,
                 seen_description=task.description,
                 seen_status=task.status,
+                elsewhere=task.elsewhere,
                 restores=restores,
             )
             self._links[update.record_id] = link
             self._state.settle(task_writes=(update.record_id,), lead_writes=(update.record_id,), links=(link,))
+            if task.elsewhere in UNLISTED and update.status is not None and not was_elsewhere:
+                text = f"the task had meanwhile been moved ({task.elsewhere}); whatever its status was, it is now "
+                self._notices.append(Notice(update.record_id, update.task_id, text + f"'{visible(task.status)}'"))
         self._done(update.record_id)
         self._count(restored=1) if update.restore else self._count(updated=1)
 
@@ -282,7 +307,8 @@ class CarryingOut:
                 self._links[update.record_id] = link
                 moved.append(link)
             ids = [update.record_id for update in updates]
-            self._state.settle(lead_writes=ids, links=moved)
+            doubts = [update.record_id for update in updates if update.settles]
+            self._state.settle(lead_writes=ids, task_writes=doubts, links=moved)
         for update in updates:
             self._done(update.record_id)
             self._count(adopted=int(update.adopt), pulled=int(update.status is not None))
@@ -337,13 +363,32 @@ class CarryingOut:
                 description=create.description,
                 status=create.status,
                 marker=create.record_id,
-                announce=lambda: self._state.announce_create(AnnouncedCreate(create.record_id, self._clickup_ms())),
+                announce=lambda: self._announce_create(create),
             )
         except ApiError as error:
             self._create_failed(create, error)
             return ""
         self._record_create(create, answer)
         return answer.id
+
+    def _announce_create(self, create: CreateTask) -> None:
+        """The last sending counts: a task may turn up so long after it."""
+        self._check_age()
+        self._state.announce_create(
+            AnnouncedCreate(
+                create.record_id,
+                create.lead_status,
+                create.status,
+                digest(create.name),
+                create.details,
+                digest(create.description),
+                self._clickup_ms(),
+            )
+        )
+
+    def _check_age(self) -> None:
+        if self._tools.clock.monotonic() - self._reading.read_at >= READING_AGE_SECONDS:
+            raise _ReadingTooOld
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
         if error.outcome_unknown:
@@ -519,8 +564,8 @@ class CarryingOut:
 
     def _fail(self, failure: Failure, error: ApiError | None = None) -> None:
         with self._mutex:
-            if error is not None and error.attempts == 0:
-                self.halted = self.halted or error  # not even sent, since the service is down: the rest is left
+            if isinstance(error, RateLimited) or (error is not None and error.attempts == 0):
+                self.halted = self.halted or error  # the service is down, or refuses everything: the rest is left
                 return
             self._failed.append(failure)
             self._pending.discard(failure.record_id)

@@ -38,13 +38,14 @@ from models import (
 )
 from state import State
 from text import cell_text, clean, cut, cut_bytes, digest
-from world import ANOTHER_LIST, World, is_record_id, parse_reference
+from world import ANOTHER_LIST, UNLISTED, World, is_record_id, parse_reference
 
 LONGEST_NAME = 2000
 LONGEST_DESCRIPTION_BYTES = 250_000
 OVERLAP_SECONDS = 60
 _BY_ID = 100
 _FEW = 20
+_MANY = 200
 _MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _T = TypeVar("_T")
@@ -105,7 +106,7 @@ class LeadMaker:
         address = f"https://airtable.com/{base}/{table}/{record_id}" if table else record_id
         ending = f"\n\nAirtable record: {address}" if lines else f"Airtable record: {address}"
         room = LONGEST_DESCRIPTION_BYTES - len(ending.encode())
-        return cut_bytes("\n".join(lines), room) + ending
+        return cut_bytes(plain("\n".join(lines)), room) + ending
 
 
 def _text_cell(value: Any) -> str | NotText:
@@ -132,6 +133,7 @@ def known_task(task: Task, list_id: str) -> KnownTask:
         task.created,
         task.updated,
         elsewhere,
+        shown_name=task.name,
     )
 
 
@@ -143,7 +145,9 @@ def plain(description: str) -> str:
 class Reading:
     """Everything that this run has read so far, and the ways to read more. `world` hands it to the decisions."""
 
-    def __init__(self, settings: Settings, setup: Setup, state: State, tools: Tools, *, full: bool) -> None:
+    def __init__(
+        self, settings: Settings, setup: Setup, state: State, tools: Tools, *, full: bool, only: Iterable[str] = ()
+    ) -> None:
         self._settings = settings
         self._state = state
         self._tools = tools
@@ -159,6 +163,7 @@ class Reading:
         self.in_view: set[str] | None = None
         self._listed: set[str] = set()
         self._suspects: frozenset[str] = frozenset()
+        self._only = frozenset(only)
         self._last_poll: tuple[float, float] | None = None
         self._asked: dict[str, int] = {}
         self._status_since: dict[str, int | None] = {}
@@ -198,7 +203,7 @@ class Reading:
     def traces(self) -> bool:
         """Whether anything shows that the two sides were synced before: links, Task IDs, markers."""
         return (
-            not self._state.new
+            self._state.value("binding") is not None
             or any(isinstance(task, KnownTask) and is_record_id(task.marker) for task in self.tasks.values())
             or any(lead is not None and lead.task_cell != "" for lead in self.leads.values())
         )
@@ -238,7 +243,8 @@ class Reading:
         formula = ""
         if not self.full:
             parts = [is_blank(self._settings.task_id_field), changed_since(since)]
-            formula = any_of(*parts, *([is_one_of(sorted(again))] if again else []))
+            named = any_of(*parts, *([is_one_of(sorted(again))] if again else []))
+            formula = named if len(again) <= _BY_ID else ""
         self.in_view = set()
         listing = self._tools.airtable.list_records(fields=self.make.fields, formula=formula, view=self._settings.view)
         for page in listing:
@@ -250,12 +256,11 @@ class Reading:
         """An empty listing while links exist is believed only if each of the linked tasks is surely deleted."""
         if self._listed or not self._links:
             return
-        linked = [link.task_id for link in self._links.values()]
-        if len(linked) <= _FEW:
-            self._read_tasks(linked)
-            if all(self.tasks.get(task_id) is TaskGone.DELETED for task_id in linked):
-                return
-        self._unproven("ClickUp listed no task at all, though some are linked")
+        linked = [link.task_id for link in self._links.values() if link.elsewhere not in UNLISTED]
+        self._read_tasks(linked[:_MANY])
+        read = [self.tasks.get(task_id) for task_id in linked]
+        if not all(task is TaskGone.DELETED or isinstance(task, KnownTask) for task in read):
+            self._unproven("ClickUp listed no task at all, though some are linked")
 
     def _unproven(self, why: str) -> None:
         self.complete = False
@@ -277,7 +282,7 @@ class Reading:
             lead_writes=self.lead_writes,
             full=self.full,
             complete=self.complete,
-            suspects=self._suspects,
+            suspects=self._suspects | {link.task_id for link in self._links.values() if link.record_id in self._only},
             in_view=None if self.in_view is None else frozenset(self.in_view),
             asked=self._asked,
             status_since=self._status_since,
@@ -394,9 +399,10 @@ class Reading:
         self.read_at = self._tools.clock.monotonic()
         return leads, tasks
 
-    def strays(self) -> tuple[Stray, ...]:
-        """The tasks of this reading that bear a marker and are not linked by it."""
-        linked = {link.task_id: link.record_id for link in self._links.values()}
+    def strays(self, links: Iterable[Link] = ()) -> tuple[Stray, ...]:
+        """The tasks of this reading that bear a marker and are not linked by it; `links` are newer than the state's."""
+        now = {**self._links, **{link.record_id: link for link in links}}
+        linked = {link.task_id: link.record_id for link in now.values()}
         return tuple(
             Stray(task.id, task.marker, task.created)
             for task in self.tasks.values()

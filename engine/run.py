@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import re
 import time
@@ -18,7 +19,7 @@ from engine.setup import Setup
 from errors import ConfigError, SafetyStop, SyncError
 from models import Failure, Notice, Outcome, Plan
 from state import State
-from sync_logic import Rules, brakes, limited, plan, status_changes, subjects
+from sync_logic import LEAD_GONE, Rules, brakes, limited, plan, status_changes, subjects
 
 _MOST_ROUNDS = 50
 
@@ -66,20 +67,27 @@ class _Run:
 
     def run(self) -> Outcome:
         setup = self._setup()
-        reading, made = self._read_and_plan(setup)
-        made = limited(made, creates=self._options.limit, phase=self._options.phase)
+        reading, whole = self._read_and_plan(setup)
+        made = limited(whole, creates=self._options.limit, phase=self._options.phase)
         self._partial = self._partial or any(failure.phase == 0 for failure in made.left)
-        outcome = _planned(made, reading, self._warnings, self._state.count_links())
+        outcome = _planned(made, reading, self._warnings, self._pairs(reading, made))
+        outcome = dataclasses.replace(outcome, failed=(*outcome.failed, *self._not_there(made)))
+        brake = "" if self._options.force else _brake(made, outcome.pairs)
         if self._options.dry_run:
-            return dataclasses.replace(outcome, plan=made)
-        if not self._options.force:
-            _brake(made, outcome.pairs)
-        self._keep_readings(reading, made)
-        work = CarryingOut(made, reading, self._settings, self._state, self._tools, self._progress, self._deadline())
+            stop = (Notice("", "", f"a run would stop here: {brake}"),) if brake else ()
+            return dataclasses.replace(outcome, plan=made, notices=(*outcome.notices, *stop))
+        if brake:
+            raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
+        claimed = claims(whole)
+        outcome = dataclasses.replace(outcome, notices=(*self._untold(), *outcome.notices))
+        self._keep_readings(reading, made, claimed, setup)
+        work = CarryingOut(
+            made, reading, self._settings, self._state, self._tools, self._progress, self._deadline(), claimed
+        )
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
         outcome = work.outcome(outcome)
         outcome = self._ending(outcome, work)
-        self._record(reading, outcome)
+        self._record(reading, outcome, halted=work.halted is not None)
         return outcome
 
     # --- set-up
@@ -87,15 +95,31 @@ class _Run:
     def _setup(self) -> Setup:
         """What the last examination found, or a new one: on the first run, after other settings, or after a doubt."""
         kept = setup_room.from_text(self._state.value("setup"), self._settings)
+        if kept is not None and not kept.table_id and self._is_full():
+            kept = None  # the schema could not be read last time; perhaps the token has been given the scope
         setup = kept or self._examine()
         self._warnings.extend(setup.warnings)
         return setup
 
     def _examine(self) -> Setup:
         self._examined = True
-        setup = setup_room.examine(self._settings, self._tools.airtable, self._tools.clickup)
-        self._state.keep_values({"setup": setup_room.to_text(setup)})
-        return setup
+        return setup_room.examine(self._settings, self._tools.airtable, self._tools.clickup)
+
+    def _not_there(self, made: Plan) -> Iterable[Failure]:
+        """Leads that the command line named and that do not exist."""
+        for record_id in self._options.only:
+            if made.verdicts.get(record_id) == LEAD_GONE:
+                yield Failure(record_id, "", 1, "there is no such lead in the table", "look up the id of its record")
+
+    def _pairs(self, reading: Reading, made: Plan) -> int:
+        """How many pairs there are, those that this run has found out included."""
+        found = {*reading.world().links, *(link.record_id for link in made.links)}
+        return max(self._state.count_links(), len(found))
+
+    def _untold(self) -> Iterable[Notice]:
+        """What a run that died had decided against somebody's change, and could not tell any more."""
+        told: list[list[str]] = json.loads(self._state.value("untold") or "[]")
+        return [Notice(record_id, task_id, f"in a run that was cut off: {text}") for record_id, task_id, text in told]
 
     # --- reading and planning
 
@@ -128,7 +152,9 @@ class _Run:
 
     def _read(self, setup: Setup) -> Reading:
         full = self._is_full()
-        reading = Reading(self._settings, setup, self._state, self._tools, full=full)
+        if full:
+            self._state.examine_whole()
+        reading = Reading(self._settings, setup, self._state, self._tools, full=full, only=self._options.only)
         unfinished = self._state.unfinished()
         announced = (*reading.creates, *reading.task_writes, *reading.lead_writes)
         self._progress.stage("reading everything" if full else "reading what changed", 0)
@@ -156,21 +182,19 @@ class _Run:
             reading.fetch(made)
         raise AssertionError(f"the decisions still want to know more after {_MOST_ROUNDS} rounds: {made}")
 
-    def _keep_readings(self, reading: Reading, made: Plan) -> None:
-        """What the readings alone prove, before anything is written."""
-        self._state.keep_binding()
+    def _keep_readings(self, reading: Reading, made: Plan, claimed: frozenset[str], setup: Setup) -> None:
+        """What the readings alone prove, and what is decided against somebody's change, before anything is written."""
         self._note_traces(reading)
-        claimed = claims(made)
+        self._state.keep_binding()
+        self._state.keep_values({"setup": setup_room.to_text(setup), "untold": _told_later(made)})
         self._state.settle(
             creates=made.settled_creates & reading.creates.keys(),
             task_writes=made.settled_task_writes & reading.task_writes.keys(),
             lead_writes=made.settled_lead_writes & reading.lead_writes.keys(),
             links=[link for link in made.links if link.record_id not in claimed],
         )
-        if reading.full:
-            self._state.keep_strays(reading.strays())
-        else:
-            self._state.keep_strays(reading.strays(), instead_of=reading.tasks)
+        strays = reading.strays(made.links)
+        self._state.keep_strays(strays, instead_of=None if reading.full else reading.tasks)
 
     # --- before the first create
 
@@ -191,6 +215,14 @@ class _Run:
         certain = born + self._settings.create_doubt_seconds
         if not (reading.full and reading.clickup_date >= certain):
             remaining = certain - self._tools.clickup.now()
+            deadline = self._deadline()
+            if deadline is not None and self._tools.clock.monotonic() + remaining > deadline:
+                work.cancel(
+                    (create.record_id for create in made.creates),
+                    "not created yet: an earlier run without its state file may have created it, and the time "
+                    "budget does not allow to wait until that is certain",
+                )
+                return
             if remaining > 0:
                 log.warning("a new state file, but traces of earlier runs: waiting %.0f s before creating", remaining)
                 if self._tools.clock.wait(remaining, self._tools.stop):
@@ -244,11 +276,11 @@ class _Run:
             return (f"the set-up could not be examined: {error}",)
         return ()
 
-    def _record(self, reading: Reading, outcome: Outcome) -> None:
+    def _record(self, reading: Reading, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
         again = {failure.record_id: failure for failure in (*outcome.left, *outcome.failed) if failure.record_id}
-        values: dict[str, str | None] = {}
-        ended_early = self._tools.stop.is_set() or bool(outcome.stopped)
+        values: dict[str, str | None] = {"untold": None}
+        ended_early = self._tools.stop.is_set() or halted
         unfinished: Iterable[Failure] | None = None
         if not self._partial and not ended_early:
             unfinished = again.values()
@@ -306,7 +338,7 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str], pairs: int) 
     return Outcome(
         reading.full,
         unchanged=made.unchanged,
-        pairs=max(pairs, len(reading.world().links)),
+        pairs=pairs,
         failed=made.failed,
         left=left,
         notices=(*(Notice("", "", warning) for warning in warnings), *made.notices),
@@ -314,10 +346,25 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str], pairs: int) 
     )
 
 
-def _brake(made: Plan, pairs: int) -> None:
+def _told_later(made: Plan) -> str | None:
+    """What would go unsaid if the run died before its end."""
+    told = [
+        (
+            conflict.record_id,
+            conflict.task_id,
+            f"the lead's status was '{conflict.airtable}', the task's '{conflict.clickup}'; {conflict.winner} stands",
+        )
+        for conflict in made.conflicts
+    ]
+    told.extend((notice.record_id, notice.task_id, notice.text) for notice in made.notices if not notice.routine)
+    return json.dumps(told) if told else None
+
+
+def _brake(made: Plan, pairs: int) -> str:
+    """Why a run has to stop before its first write; "" if it need not."""
     for changes, where in zip(status_changes(made), ("tasks", "leads"), strict=True):
         if brakes(changes, pairs):
-            raise SafetyStop(
-                f"this run would change the status of {changes} {where}, of {pairs} pairs in all; nothing was written",
-                "look at the plan with --dry-run; if it is what you want, run once with --force",
+            return (
+                f"this run would change the status of {changes} {where}, of {pairs} pairs in all; nothing was written"
             )
+    return ""

@@ -14,7 +14,7 @@ from typing import Any
 from clients.airtable import AirtableClient
 from clients.clickup import ClickUpClient
 from clients.errors import ApiError, AuthError, InvalidRequest, NotFound
-from config import Settings, fingerprint
+from config import Settings, binding, fingerprint
 from errors import ConfigError
 from models import FieldInfo, TableInfo
 from status_map import fold
@@ -61,11 +61,15 @@ def from_text(text: str | None, settings: Settings) -> Setup | None:
     if text is None:
         return None
     kept: dict[str, Any] = json.loads(text)
-    if kept.pop("settings") != fingerprint(settings):
-        return None
-    return Setup(
-        kept.pop("table_id"), **{name: tuple(values) for name, values in kept.items()}, settings=fingerprint(settings)
-    )
+    examined = kept.pop("settings")
+    table_id = kept.pop("table_id")
+    found = Setup(table_id, **{name: tuple(values) for name, values in kept.items()}, settings=examined)
+    return found if examined == _settings_of(settings) else None
+
+
+def _settings_of(settings: Settings) -> str:
+    """What an examination holds for."""
+    return fingerprint(settings) + json.dumps(binding(settings), sort_keys=True)
 
 
 def examine(settings: Settings, airtable: AirtableClient, clickup: ClickUpClient) -> Setup:
@@ -86,7 +90,7 @@ def examine(settings: Settings, airtable: AirtableClient, clickup: ClickUpClient
         task_statuses,
         _choices(settings, table),
         tuple(warnings),
-        fingerprint(settings),
+        _settings_of(settings),
     )
 
 
@@ -97,6 +101,7 @@ def _table(settings: Settings, airtable: AirtableClient, problems: list[str], wa
         raise
     except NotFound as error:
         if error.status == 403:
+            problems.extend(_unreadable(settings, airtable))
             warnings.append(
                 "the table's schema cannot be read, so field and status names are not examined; "
                 "give the token the scope schema.bases:read"
@@ -122,6 +127,17 @@ def _table(settings: Settings, airtable: AirtableClient, problems: list[str], wa
         if name not in fields
     )
     return table
+
+
+def _unreadable(settings: Settings, airtable: AirtableClient) -> list[str]:
+    """Whether the table itself can be read, where its schema cannot."""
+    try:
+        next(airtable.list_records(fields=(settings.name_field, settings.status_field, settings.task_id_field)), None)
+    except AuthError:
+        raise
+    except (NotFound, InvalidRequest) as error:
+        return [f"AIRTABLE_BASE_ID, AIRTABLE_TABLE_NAME or the token's access: {_said(error)}; {error.hint}"]
+    return []
 
 
 def _name_field(settings: Settings, fields: Mapping[str, FieldInfo], problems: list[str]) -> None:
