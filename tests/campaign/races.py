@@ -80,6 +80,16 @@ class Race:
             record["id"] == self.lead and field in dict(record["fields"]) for record in entry.body["records"]
         )
 
+    def spare(self) -> list[str]:
+        """The task that was on its way when the lead was linked by hand, where a run names it as one too many."""
+        others = [each for each in self.scene.clickup.by_marker(self.lead) if self.by_hand not in ("", each)]
+        on_its_way = any(
+            entry.route == "create_task" and entry.started <= self.edited_at and self.lead.encode() in entry.raw
+            for entry in self.scene.sandbox.log[self.answered : self.first_run]
+        )
+        told = "bears the marker of a lead whose task is"
+        return others if on_its_way and any(told in run.told(self.lead) for run in self.runs) else []
+
     def failed(self) -> str:
         """Why the last run could not bring the lead into step, "" if it could."""
         return self.runs[-1].reasons().get(self.lead, "")
@@ -359,6 +369,7 @@ def finish(race: Race, edit: Edit) -> None:
         _settle(race)
     last = race.runs[-1]
     assert last.code == 0, (last.report, last.messages)
+    race.copies += race.spare()
     wrong = out_of_step(race)
     assert wrong == [], wrong
     if race.made and not race.may_be_lost(edit.field):
