@@ -465,13 +465,16 @@ class _Program:
         _put(self._err, [line])
 
 
-def _put(stream: TextIO, lines: Sequence[str]) -> None:
+def _put(stream: TextIO | None, lines: Sequence[str]) -> None:
+    """Say it, if there is anybody: a closed pipe, a full disk or no stream at all must not stop the sync."""
+    if stream is None:
+        return
     try:
         for line in lines:
             print(line, file=stream)
         stream.flush()
-    except BrokenPipeError:
-        # Whoever read it has left. Nothing more can be told there, and the interpreter must not try at its end.
+    except (OSError, ValueError):
+        # Nothing more can be told there, and the interpreter must not try at its end.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

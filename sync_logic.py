@@ -514,7 +514,7 @@ def plan(world: World, chosen: Iterable[str], rules: Rules) -> Plan | Wanted:
             continue
         lead = world.leads[record_id]
         if lead is None:
-            _lead_gone(record_id, index, draft)
+            _lead_gone(record_id, index, rules, draft)
         else:
             _decide(lead, index, rules, draft)
     if draft.wanted:
@@ -534,12 +534,16 @@ def _all_wanted(wanted: list[Wanted]) -> Wanted:
     )
 
 
-def _lead_gone(record_id: str, index: Index, draft: _Draft) -> None:
+def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> None:
     """A marker or a link names a lead that is not in the table: the task is reported, never touched."""
     draft.verdicts[record_id] = LEAD_GONE
     draft.settled_lead_writes.add(record_id)
     draft.settled_task_writes.add(record_id)
-    draft.settled_creates.add(record_id)
+    announced = index.world.creates.get(record_id)
+    if announced is not None and record_id not in index.world.asked:
+        draft.wanted.append(Wanted(markers=frozenset({record_id})))
+    elif announced is not None and index.world.asked[record_id] - announced.sent >= rules.doubt_ms:
+        draft.settled_creates.add(record_id)  # a row that is restored before this must not get a second task
     for task in index.bearers.get(record_id, ()):
         if task.fresh:
             draft.notices.append(Notice(record_id, task.id, "the task's lead is not in the table; it is left alone"))
@@ -901,13 +905,16 @@ def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:
         creates=kept_creates,
         task_updates=task_updates,
         lead_updates=tuple(part for _, part in in_phase if part is not None),
+        conflicts=tuple(each for each in made.conflicts if phase != (2 if each.winner == "airtable" else 1)),
         left=(*made.left, *left),
     )
 
 
 def _in_phase(update: UpdateLead, phase: int | None) -> UpdateLead | None:
     if phase == 1 and update.status is not None:
-        return dataclasses.replace(update, status=None) if update.adopt else None
+        return dataclasses.replace(update, status=None, changes=update.changes[:1]) if update.adopt else None
     if phase == 2 and update.adopt:
-        return dataclasses.replace(update, adopt=False, task_cell=None) if update.status is not None else None
+        if update.status is None:
+            return None
+        return dataclasses.replace(update, adopt=False, task_cell=None, changes=update.changes[1:])
     return update

@@ -35,6 +35,12 @@ def _is_loopback(host: str) -> bool:
 sys.addaudithook(_stay_here)
 
 
+@pytest.fixture(autouse=True)
+def _nobodys_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may read the `.env` of the folder that it is started from: that could be of real accounts."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("nowhere"))
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """Both services with empty table and List, and the limits of a small plan out of the way."""

@@ -75,7 +75,7 @@ class Scene:
         before = len(self.sandbox.log)
         done = subprocess.run(
             [sys.executable, "-m", "main", "--json", *flags],
-            cwd=TOP,
+            cwd=self.folder,
             env={**self.environ(), **settings},
             capture_output=True,
             text=True,
@@ -85,8 +85,9 @@ class Scene:
         return self._said(done.returncode, done.stdout, done.stderr, before)
 
     def environ(self) -> dict[str, str]:
-        """The environment of a process of its own."""
-        return {**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **self.settings}
+        """The environment of a process of its own, which is not to run where somebody's `.env` may lie."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return {**kept, "PYTHONPATH": str(TOP), **self.settings}
 
     def _said(self, code: int, out: str, err: str, before: int) -> Run:
         log = self.sandbox.log[before:]

@@ -242,9 +242,16 @@ def test_a_terminal_gets_a_table_and_a_bar_and_can_refuse_colour(scene: Scene) -
         assert not [code for code in ("\x1b[31m", "\x1b[32m", "\x1b[1;31m", "\x1b[1;32m") if code in out + err]
 
 
-def test_what_is_for_terminals_is_not_even_loaded_without_one() -> None:
+def test_what_is_for_terminals_is_not_even_loaded_without_one(tmp_path: Path) -> None:
     script = "import sys, main; main.main(['--check'], {}); print('rich' in sys.modules, 'sandbox' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "False False"
 
 
@@ -399,7 +406,7 @@ def started(scene: Scene, *flags: str, grace: float | None = None) -> subprocess
         program += f"main.GRACE_SECONDS = {grace}\n"
     return subprocess.Popen(
         [sys.executable, "-c", program + "sys.exit(main.main(sys.argv[1:]))", *flags],
-        cwd=TOP,
+        cwd=scene.folder,
         env=scene.environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -484,7 +491,7 @@ def test_a_reader_who_left_is_no_error(scene: Scene, flags: list[str]) -> None:
     os.close(reader)
     done = subprocess.run(
         [sys.executable, "-m", "main", *flags],
-        cwd=TOP,
+        cwd=scene.folder,
         env=scene.environ(),
         stdout=writer,
         stderr=subprocess.PIPE,
@@ -502,7 +509,7 @@ def test_a_terminal_that_knows_no_arrows_gets_escapes(scene: Scene) -> None:
     scene.lead(name="林 美咲")
     done = subprocess.run(
         [sys.executable, "-m", "main", "--dry-run"],
-        cwd=TOP,
+        cwd=scene.folder,
         env={**scene.environ(), "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         timeout=30,

@@ -26,7 +26,7 @@ from typing import Any
 from sandbox.wire import Clock
 from tests.campaign.killed import COUNTED
 from tests.campaign.load import MixedLoad
-from tests.scene import TOP, Scene
+from tests.scene import Scene
 
 HIDDEN_SECONDS = 60
 NEW_LEADS = 12
@@ -77,7 +77,7 @@ def started(scene: Scene, *flags: str, command: tuple[str, ...] = ("-m", "main")
     settings = {name: value for name, value in more.items() if name.isupper()}
     return subprocess.Popen(
         [sys.executable, *command, *flags],
-        cwd=TOP,
+        cwd=scene.folder,
         env={**scene.environ(), "PYTHONDONTWRITEBYTECODE": "1", **settings},  # a limit on files would cut those too
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
