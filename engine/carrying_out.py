@@ -36,6 +36,9 @@ from text import digest, visible
 from world import UNLISTED, is_record_id
 
 BATCH = 10
+# How old a reading may be before a write is checked by one more poll: a status that people changed meanwhile would be
+# overwritten, a create meanwhile does no such harm.
+UPDATE_AGE_SECONDS = 10
 READING_AGE_SECONDS = 60
 _SETUP_CODES = {
     "CRTSK_001", "ITEM_114", "FIELD_115", "UNKNOWN_FIELD_NAME", "INVALID_MULTIPLE_CHOICE_OPTIONS", "INPUT_003",
@@ -46,7 +49,7 @@ log = logging.getLogger("sync")
 
 
 class _ReadingTooOld(Exception):
-    """The reading grew older than a minute while a request waited for its turn; nothing was sent."""
+    """The reading grew too old while a request waited for its turn; nothing was sent."""
 
 
 class Progress(Protocol):
@@ -178,7 +181,7 @@ class CarryingOut:
     def _job(self, work: Callable[[Any], None], action: CreateTask | UpdateTask) -> Callable[[], None]:
         def job() -> None:
             while True:
-                self._refresh()
+                self._refresh(READING_AGE_SECONDS if isinstance(action, CreateTask) else UPDATE_AGE_SECONDS)
                 if not self._going() or not self._still_wanted(action.record_id):
                     return
                 try:
@@ -219,7 +222,7 @@ class CarryingOut:
     def _announce_update(self, update: UpdateTask, sent: list[int]) -> None:
         """The first sending counts for all attempts: from then on a change may be a person's answer to it."""
         if not sent:
-            self._check_age()
+            self._check_age(UPDATE_AGE_SECONDS)
             sent.append(self._clickup_ms())
         self._state.announce_task_write(
             AnnouncedTaskWrite(
@@ -270,7 +273,7 @@ class CarryingOut:
 
     def _update_leads(self, updates: Sequence[UpdateLead]) -> None:
         """Ten leads at once; a refused ten is sent again one by one, so that one bad record costs itself alone."""
-        self._refresh()
+        self._refresh(UPDATE_AGE_SECONDS)
         wanted = [update for update in updates if self._still_wanted(update.record_id)]
         if not wanted:
             return
@@ -373,7 +376,7 @@ class CarryingOut:
 
     def _announce_create(self, create: CreateTask) -> None:
         """The last sending counts: a task may turn up so long after it."""
-        self._check_age()
+        self._check_age(READING_AGE_SECONDS)
         self._state.announce_create(
             AnnouncedCreate(
                 create.record_id,
@@ -386,8 +389,8 @@ class CarryingOut:
             )
         )
 
-    def _check_age(self) -> None:
-        if self._tools.clock.monotonic() - self._reading.read_at >= READING_AGE_SECONDS:
+    def _check_age(self, age: float) -> None:
+        if self._tools.clock.monotonic() - self._reading.read_at >= age:
             raise _ReadingTooOld
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
@@ -508,10 +511,10 @@ class CarryingOut:
 
     # --- reading again, only to cancel
 
-    def _refresh(self) -> None:
-        """Work whose reading is older than a minute is checked by one more poll of each side's changes."""
+    def _refresh(self, age: float = READING_AGE_SECONDS) -> None:
+        """Work whose reading is too old is checked by one more poll of each side's changes."""
         with self._recheck:
-            if not self._going() or self._tools.clock.monotonic() - self._reading.read_at < READING_AGE_SECONDS:
+            if not self._going() or self._tools.clock.monotonic() - self._reading.read_at < age:
                 return
             try:
                 leads, tasks = self._reading.changed_meanwhile()
