@@ -80,6 +80,7 @@ class AirtablePacer:
     def __init__(self) -> None:
         self._starts: deque[float] = deque(maxlen=AIRTABLE_STARTS)
         self._answered: dict[float, float] = {}
+        self._lost: set[float] = set()
         self._answers = 0
         self._shortest = math.inf
         self._average = 0.0
@@ -92,6 +93,8 @@ class AirtablePacer:
             ready = max(ready, self._starts[-1] + self._second / AIRTABLE_STARTS)
         if len(self._starts) == AIRTABLE_STARTS:
             arrival = self._arrival(self._starts[0], now)
+            if arrival is None and self._starts[0] in self._lost:
+                return self._starts[0] + _ARRIVED_AFTER - now  # no answer to wait for will come
             if arrival is None:
                 return None
             ready = max(ready, arrival + self._second)
@@ -99,6 +102,7 @@ class AirtablePacer:
             return max(ready - now, _SOON)
         if len(self._starts) == AIRTABLE_STARTS:
             self._answered.pop(self._starts[0], None)
+            self._lost.discard(self._starts[0])
         self._starts.append(now)
         return 0.0
 
@@ -119,7 +123,9 @@ class AirtablePacer:
         self._silent_until = max(self._silent_until, heard.now + silence + jitter)
 
     def lost(self, sent: float, reached: bool) -> None:
-        if not reached and sent in self._starts:
+        if reached:
+            self._lost.add(sent)
+        elif sent in self._starts:
             self._starts.remove(sent)
 
     def _arrival(self, start: float, now: float) -> float | None:
