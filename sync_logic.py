@@ -550,17 +550,18 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
 
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
-    """Keep what was read of linked tasks whose leads needed no decision."""
+    """Keep what was read of linked tasks whose leads needed no decision, or are in the trash and may be restored."""
     taken = {link.task_id for link in draft.links}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
-        if task_id in taken:
+        if link is None or task_id in taken or not isinstance(task, KnownTask):
             continue
-        if link is not None and link.record_id not in decided and isinstance(task, KnownTask):
+        gone = link.record_id in decided and index.world.leads[link.record_id] is None
+        if link.record_id not in decided or gone:
             seen = _seen(link, task)
             if seen != link:
                 draft.links.append(seen)
-            draft.unchanged += 1
+            draft.unchanged += int(not gone)
 
 
 def _seen(link: Link, task: KnownTask) -> Link:
@@ -696,8 +697,10 @@ def _restores(link: Link, base: tuple[str, str]) -> int:
 
 
 def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules: Rules) -> Wanted | None:
-    """What must be read before this pair's statuses can be decided."""
+    """What must be read before this pair can be decided."""
     task_write = world.task_writes.get(lead.id)
+    if task_write and not lead.description:
+        return Wanted(leads=frozenset({lead.id}))
     lead_write = world.lead_writes.get(lead.id)
     renamed = task.name not in (link.answered_name, link.name) and digest(lead.name) not in (link.name, task.name)
     if (task_write or lead_write or renamed) and not task.fresh:
@@ -749,13 +752,7 @@ def _settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Stat
     if task_write and task_write.task_id == task.id:
         settled = settle_task_write(base, task.status, task_write, _touched(link, task, task_write, world))
         base, doubtful = settled.base, settled.doubtful
-        link = dataclasses.replace(
-            link,
-            answered_name=task.name if task.name == task_write.name else link.answered_name,
-            answered_description=task.description
-            if task.description == task_write.description
-            else link.answered_description,
-        )
+        link = _with_texts_that_arrived(link, task, task_write)
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
         base = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
@@ -766,6 +763,18 @@ def _settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Stat
     if base is None and began is not None:
         newer = world.lead_before.get((lead.id, began - NEWER_BY_MS), False)
     return StatusPair(lead.status, task.status, base, restores, newer, doubtful), link
+
+
+def _with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
+    """A name or description that we announced and the task bears was brought, so that taking it back is a change.
+
+    The announcement does not hold the digest of the details, so "" stands for it: no lead's details equal that.
+    """
+    if task.name == write.name:
+        link = dataclasses.replace(link, name=write.name, answered_name=task.name)
+    if task.description == write.description:
+        link = dataclasses.replace(link, details="", answered_description=task.description)
+    return link
 
 
 def _report_pair(
