@@ -49,7 +49,7 @@ log = logging.getLogger("sync")
 
 
 class _ReadingTooOld(Exception):
-    """The reading grew too old while a request waited for its turn; nothing was sent."""
+    """The reading grew too old, or showed a change, while a request waited for its turn; nothing was sent."""
 
 
 class Progress(Protocol):
@@ -222,7 +222,7 @@ class CarryingOut:
     def _announce_update(self, update: UpdateTask, sent: list[int]) -> None:
         """The first sending counts for all attempts: from then on a change may be a person's answer to it."""
         if not sent:
-            self._check_age(UPDATE_AGE_SECONDS)
+            self._check_again(update.record_id, UPDATE_AGE_SECONDS)
             sent.append(self._clickup_ms())
         self._state.announce_task_write(
             AnnouncedTaskWrite(
@@ -334,14 +334,17 @@ class CarryingOut:
     # --- creates
 
     def _create_all(self) -> None:
-        """The first create alone, to see that ClickUp keeps the marker; then many at once, write-backs beside them."""
+        """One by one until ClickUp has answered one and kept its marker; then many at once, write-backs beside them."""
         written_back: queue.SimpleQueue[tuple[CreateTask, str] | None] = queue.SimpleQueue()
         writer = Crew("airtable", (lambda: self._write_back(written_back),), 1)
         jobs = [self._create_job(create, written_back) for create in self._plan.creates]
         try:
-            if self._going():
-                jobs[0]()
-            self._side_by_side([job for job in jobs[1:] if not self.no_creates])
+            waiting = iter(jobs)
+            for job in self._while_going(waiting):
+                job()
+                if self.created or self.no_creates:
+                    break
+            self._side_by_side([] if self.no_creates else list(waiting))
             self._find_lost_creates(written_back)
         finally:
             written_back.put(None)
@@ -376,7 +379,7 @@ class CarryingOut:
 
     def _announce_create(self, create: CreateTask) -> None:
         """The last sending counts: a task may turn up so long after it."""
-        self._check_age(READING_AGE_SECONDS)
+        self._check_again(create.record_id, READING_AGE_SECONDS)
         self._state.announce_create(
             AnnouncedCreate(
                 create.record_id,
@@ -389,8 +392,9 @@ class CarryingOut:
             )
         )
 
-    def _check_age(self, age: float) -> None:
-        if self._tools.clock.monotonic() - self._reading.read_at >= age:
+    def _check_again(self, record_id: str, age: float) -> None:
+        """When its turn has come: the wait may have been long, and another's poll may have cancelled this."""
+        if self._tools.clock.monotonic() - self._reading.read_at >= age or not self._still_wanted(record_id):
             raise _ReadingTooOld
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
@@ -525,6 +529,7 @@ class CarryingOut:
                         self.halted = self.halted or error
                 return
             self._cancel(leads, tasks)
+            self._reading.read_at = self._tools.clock.monotonic()
 
     def _cancel(self, leads: Mapping[str, Lead], tasks: Mapping[str, KnownTask]) -> None:
         why = "not done yet: it was changed while the run was at work"

@@ -283,6 +283,7 @@ class Reading:
             full=self.full,
             complete=self.complete,
             suspects=self._suspects | {link.task_id for link in self._links.values() if link.record_id in self._only},
+            surely_listed=self._surely_listed(),
             in_view=None if self.in_view is None else frozenset(self.in_view),
             asked=self._asked,
             status_since=self._status_since,
@@ -334,9 +335,12 @@ class Reading:
             return
         known = known_task(task, self._settings.clickup_list_id)
         self.tasks[task_id] = known
-        settled = self.clickup_date * 1000 - self._settings.create_doubt_seconds * 1000
-        if self.full and known.elsewhere in ("", "a subtask") and known.created < settled:
+        if self.full and known.elsewhere in ("", "a subtask") and known.created < self._surely_listed():
             self._unproven(f"ClickUp's listing leaves out task {task_id}, which is in the List")
+
+    def _surely_listed(self) -> int:
+        """Until when a task must have been created so that listings surely show it, in Unix milliseconds."""
+        return int((self.clickup_date - self._settings.create_doubt_seconds) * 1000)
 
     def _ask_for_marker(self, record_id: str) -> None:
         asked = int(self._tools.clickup.now() * 1000)
@@ -396,7 +400,6 @@ class Reading:
             first_task_date = first_task_date or tasks_page.date
             tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in tasks_page.rows)
         self._last_poll = (dates[0], first_task_date)
-        self.read_at = self._tools.clock.monotonic()
         return leads, tasks
 
     def strays(self, links: Iterable[Link] = ()) -> tuple[Stray, ...]:

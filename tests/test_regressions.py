@@ -176,6 +176,36 @@ def test_details_whose_answer_was_lost_are_ours_whatever_ends_their_lines(scene:
 # --- what people do while, before or after a run ----------------------------------------------------------------------
 
 
+def test_a_reading_that_grew_old_while_a_request_waited_for_its_turn_undoes_no_edit_unnamed(tmp_path: Path) -> None:
+    """Danger: the age is checked before the wait for the rate limit, and the write comes a minute after the check."""
+    clock = Waits()
+    with contextlib.closing(Scene(tmp_path, clickup_limit=1_000, clock=clock)) as scene:
+        leads = [scene.lead("NEW", f"Lead {number}") for number in range(130)]
+        assert scene.run().code == 0
+        scene.quiet()
+        scene.later()
+        for lead in leads:
+            scene.edit(lead, Name="changed", Status="CONTACTED")
+        scene.clickup.limit = 100
+        touched: list[str] = []
+
+        def people_at_work() -> None:
+            clock.advance(1)
+            for lead in leads:
+                task = scene.named_by(lead)
+                if scene.task_status(task) == "to do":
+                    scene.clickup.set_status(task, "complete")
+                    touched.append(lead)
+
+        clock.waits, clock.during = 0, people_at_work
+        scene.run("--force")
+        assert touched, "the run was to wait for its turn"
+        undone = {lead for lead in touched if scene.task_status(scene.named_by(lead)) == "in progress"}
+        scene.later()
+        named = {conflict["record_id"] for conflict in scene.run().report["conflicts"]}
+        assert not undone - named
+
+
 @pytest.mark.parametrize("where", ELSEWHERE)
 def test_a_change_on_a_task_known_to_live_elsewhere_is_read_before_it_is_decided(scene: Scene, where: str) -> None:
     """Danger: no poll shows such a task, so it counts as it was last seen, and a person's status is overwritten."""
