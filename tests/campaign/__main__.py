@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tests.campaign.kills import Totals
 
-PARTS = ("faults", "kills", "races", "damage", "histories", "mutants")
+PARTS = ("faults", "kills", "races", "damage")
 
 
 def main() -> int:
