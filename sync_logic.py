@@ -539,6 +539,9 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     draft.verdicts[record_id] = LEAD_GONE
     draft.settled_lead_writes.add(record_id)
     draft.settled_task_writes.add(record_id)
+    write = index.world.task_writes.get(record_id)
+    if write is not None and write.task_id not in index.world.tasks:
+        draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))
     announced = index.world.creates.get(record_id)
     if announced is not None and record_id not in index.world.asked:
         draft.wanted.append(Wanted(markers=frozenset({record_id})))
@@ -559,6 +562,10 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         if link.record_id not in decided or gone:
             seen = _seen(link, task)
+            write = index.world.task_writes.get(link.record_id)
+            if gone and write is not None and write.task_id == task_id:
+                base = settle_task_write(link.base, task.status, write, touched=False).base
+                seen = dataclasses.replace(_with_texts_that_arrived(seen, task, write), base=base)
             if seen != link:
                 draft.links.append(seen)
             draft.unchanged += int(not gone)
@@ -703,7 +710,7 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
         return Wanted(leads=frozenset({lead.id}))
     lead_write = world.lead_writes.get(lead.id)
     renamed = task.name not in (link.answered_name, link.name) and digest(lead.name) not in (link.name, task.name)
-    if (task_write or lead_write or renamed) and not task.fresh:
+    if ((task_write or lead_write or renamed) and not task.fresh) or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
     since = frozenset({task.id}) - world.status_since.keys()
     if task_write and _may_be_touched(link, task, task_write) and since:
@@ -721,6 +728,13 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
             if began is not None and (lead.id, began - NEWER_BY_MS) not in world.lead_before:
                 return Wanted(lead_status_before=frozenset({(lead.id, began - NEWER_BY_MS)}))
     return None
+
+
+def _unseen(lead: Lead, link: Link, task: KnownTask, world: World) -> bool:
+    """Whether the lead changed and its task is so new that the poll may have left it out."""
+    now = lead.status if isinstance(lead.status, str) else ""
+    changed = link.base is None or fold(now) != fold(link.base[0]) or digest(lead.name) != link.name
+    return not task.fresh and link.created > world.surely_listed and (changed or lead.details != link.details)
 
 
 def _may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> bool:

@@ -34,7 +34,8 @@ class World:
     `leads` and `tasks` are this run's readings by id; None is a lead proven not to be in the table. `complete`: every
     task of the List is known, here or in the state. `full`: both sides were listed whole. `suspects` are tasks that
     must be read before they are believed to exist. `asked` are markers that ClickUp was asked for. `status_since`
-    (None: the plan does not tell), `lead_after` and `lead_before` answer the wants of the same names.
+    (None: the plan does not tell), `lead_after` and `lead_before` answer the wants of the same names. Tasks created
+    later than `surely_listed` (Unix milliseconds) may be in no listing yet.
     """
 
     leads: Mapping[str, Lead | None]
@@ -47,6 +48,7 @@ class World:
     full: bool = False
     complete: bool = True
     suspects: frozenset[str] = frozenset()
+    surely_listed: int = 2**63
     in_view: frozenset[str] | None = None
     asked: Mapping[str, int] = field(default_factory=dict)
     status_since: Mapping[str, int | None] = field(default_factory=dict)

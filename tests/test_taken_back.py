@@ -118,3 +118,33 @@ def test_a_copied_row_whose_task_lost_its_marker_in_another_list_crashes_nothing
     run = direct.run()
     assert list(run.reasons()) == [copy]
     assert (direct.task_status(task), direct.named_by(lead)) == ("in progress", task)
+
+
+def test_a_task_too_new_for_the_listing_is_read_before_a_changed_lead_is_carried_to_it(direct: DirectScene) -> None:
+    """ClickUp may show a new task in listings only later: what people did to it meanwhile must not be overwritten."""
+    lead = direct.lead("CONTACTED")
+    direct.clickup.hide_new_for = 60
+    direct.run()
+    direct.later(5)
+    direct.clickup.set_status(direct.named_by(lead), "complete")
+    direct.edit(lead, Status="NEW")
+    direct.later(5)
+    run = direct.run()
+    assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
+
+
+def test_a_status_taken_back_after_a_run_died_and_the_row_was_in_the_trash_is_taken_back_on_the_task(
+    direct: DirectScene,
+) -> None:
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="QUALIFIED")
+    killed_after_the_first("update_task", direct)
+    direct.airtable.delete(lead)
+    direct.later()
+    direct.run()
+    direct.later()
+    direct.airtable.restore(lead)
+    direct.edit(lead, Status="NEW")
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
