@@ -1,0 +1,503 @@
+"""Random histories: people at work on both sides, runs of every kind, faults, deaths, lost state; a Hypothesis machine.
+
+`whole` plays thousands of them on several processes. A failure is printed with the steps that lead to it and the seed
+that plays it again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.campaign.faults import AFTER, BEFORE
+from tests.campaign.kills import Totals
+from tests.campaign.model import PERHAPS, Model
+from tests.campaign.wire import DirectScene, Fate
+from tests.scene import STATUS_MAP, Run
+
+HISTORIES = 12_000
+CHUNK = 200
+STEPS = 16
+MOST_ROWS = 4
+MOST_QUIET_RUNS = 8
+DOUBT_SECONDS = 120
+# What a history is about: the fewer things can happen, the more often they meet.
+FOCUS = ("edits", "edits", "places", "everything")
+FLAGS: tuple[tuple[str, ...], ...] = ((), (), (), (), ("--full",), ("--phase", "1"), ("--phase", "2"), ("--limit", "1"))
+_RESTORED = "after 3 restores"
+
+EDITS = (
+    *("lead status", "lead status", "lead status back", "task status", "task status", "task status back"),
+    *("add row", "lead name", "lead name back", "details", "details back", "task name", "task text", "task text gone"),
+)
+PLACES = ("delete row", "restore row", "archive", "unarchive", "away", "home", "subtask", "lead status", "task status")
+CHAOS = (
+    *("clear cell", "copy cell", "swap cells", "mistype cell", "nonsense cell", "address cell", "name a task"),
+    *("duplicate row", "delete task", "restore task", "duplicate task", "private", "public", "add task"),
+    *("clear marker", "wrong marker", "nonsense marker", "add row", "delete row", "restore row"),
+)
+
+lead_status = st.sampled_from((*STATUS_MAP, *STATUS_MAP, None, "NURTURE"))
+Burst = Sequence[tuple[str, int, int]]
+Then = tuple[str, tuple[str, ...], Any]
+
+
+def _bursts(kinds: Sequence[str]) -> st.SearchStrategy[list[tuple[str, int, int]]]:
+    """What people do between two runs: the kind, and two numbers that choose whom it befalls and what is typed."""
+    return st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 3), st.integers(0, 7)), min_size=1, max_size=3)
+
+
+FAULTS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            (*((kind, "before") for kind in BEFORE), *((kind, "after") for kind in AFTER), ("slow", "before"))
+        ),
+        st.one_of(st.integers(1, 5), st.integers(1, 14)),
+        st.sampled_from((1, 1, 1, 2, 60)),
+    ),
+    min_size=1,
+    max_size=3,
+)
+DEATHS = st.one_of(
+    st.tuples(st.just("write"), st.integers(1, 3), st.sampled_from(("before", "after"))),
+    st.tuples(
+        st.sampled_from(("request", "transaction")), st.integers(1, 14), st.sampled_from(("before", "after"))
+    ),
+)
+PROGRAM: st.SearchStrategy[Then] = st.one_of(
+    st.tuples(st.just("run"), st.sampled_from(FLAGS), st.none()),
+    st.tuples(st.just("death"), st.sampled_from(FLAGS), DEATHS),
+    st.tuples(st.just("faults"), st.sampled_from(FLAGS), FAULTS),
+    st.tuples(st.sampled_from(("only", "dry run", "nothing")), st.just(()), st.integers(0, 3)),
+)
+
+
+class Histories(RuleBasedStateMachine):
+    """One history. Rules are what people do, what the program does, and what goes wrong; the model judges."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = DirectScene()
+        self.scene.airtable.add_choice("NURTURE")
+        self.scene.clickup.add_status("review")
+        self.parent = self.scene.clickup.add_task("a parent", status="to do")
+        self.model = Model(self.scene)
+        self.made = 0
+        self.trash: list[str] = []
+        self.typed: dict[tuple[str, str], list[Any]] = {}
+        self.focus = ""
+        self.sound = True
+
+    @initialize(
+        statuses=st.lists(lead_status, min_size=1, max_size=3),
+        synced=st.sampled_from((True, True, False)),
+        late=st.sampled_from((0, 0, 0, 45, 100)),
+        focus=st.sampled_from(FOCUS),
+    )
+    def begin(self, statuses: Sequence[str | None], synced: bool, late: int, focus: str) -> None:
+        self.focus = focus
+        for status in statuses:
+            self._add_row(status)
+        if synced:
+            self._pass()
+            self._run(())
+        self.scene.clickup.hide_new_for = late
+        self.model.late = late > 60
+
+    # --- rounds: people do things, and then the program runs, or not
+
+    @rule(burst=_bursts(EDITS), then=PROGRAM)
+    def people_edit(self, burst: Burst, then: Then) -> None:
+        self._round(burst, then)
+
+    @precondition(lambda self: self.focus in ("places", "everything"))
+    @rule(burst=_bursts(PLACES), then=PROGRAM)
+    def people_move_things(self, burst: Burst, then: Then) -> None:
+        self._round(burst, then)
+
+    @precondition(lambda self: self.focus == "everything")
+    @rule(burst=_bursts(CHAOS), then=PROGRAM)
+    def people_meddle(self, burst: Burst, then: Then) -> None:
+        self._round(burst, then)
+
+    @rule(seconds=st.sampled_from((1, 30, 61, 130, 3_600, 90_000)), lost=st.sampled_from(("", "", "lost", "damaged")))
+    def time_passes(self, seconds: int, lost: str) -> None:
+        self.scene.later(seconds)
+        if lost:
+            self._lose_state(damaged=lost == "damaged")
+
+    def _round(self, burst: Burst, then: Then) -> None:
+        self._act(burst)
+        self._pass()
+        self._wait_if_nothing_tells()
+        how, flags, details = then
+        if how == "run":
+            self._run(flags)
+        elif how == "only":
+            lead = self._lead(details)
+            if lead:
+                self._run(("--only", lead), only=lead)
+        elif how == "dry run":
+            self._dry_run()
+        elif how == "faults":
+            self._run_with_faults(flags, details)
+        elif how == "death":
+            self._run_to_its_death(flags, details)
+
+    def _act(self, burst: Burst) -> None:
+        for kind, number, value in burst:
+            self._pass()
+            lead, task = self._lead(number), self._task(number)
+            if kind in _WITH_A_LEAD and lead:
+                _WITH_A_LEAD[kind](self, lead, value)
+            elif kind in _WITH_A_TASK and task:
+                _WITH_A_TASK[kind](self, task, value)
+            elif kind in _WITH_NOTHING:
+                _WITH_NOTHING[kind](self, value)
+
+    def _lead(self, number: int) -> str:
+        leads = list(self.model.leads())
+        return leads[number % len(leads)] if leads else ""
+
+    def _task(self, number: int, *, deleted: bool = False) -> str:
+        tasks = [task.id for task in self.model.tasks() if task.deleted == deleted and task.id != self.parent]
+        return tasks[number % len(tasks)] if tasks else ""
+
+    def _new_text(self) -> str:
+        self.made += 1
+        return f"text {self.made}"
+
+    def _pass(self) -> None:
+        """Nobody is so quick that the order of two things is in doubt."""
+        self.sound = False
+        self.scene.later(3)
+
+    # --- people at the table
+
+    def _add_row(self, status: str | None) -> None:
+        if len(self.model.leads()) < MOST_ROWS:
+            name = self._new_text()
+            lead = self.scene.lead(status, name)
+            self.typed[lead, "Status"], self.typed[lead, "Name"] = [status], [name]
+            self.model.of(lead).lead.append(status)
+
+    def _type_status(self, lead: str, status: str | None) -> None:
+        self.scene.edit(lead, Status=status)
+        self.typed.setdefault((lead, "Status"), []).append(status)
+        self.model.of(lead).lead.append(status)
+        self.model.asleep.discard(lead)
+
+    def _set_lead_status(self, lead: str, value: int) -> None:
+        self._type_status(lead, (*STATUS_MAP, *STATUS_MAP, None, "NURTURE")[value + value // 7])
+
+    def _type_text(self, lead: str, field: str, text: str | None) -> None:
+        self.scene.airtable.edit(lead, {field: text})
+        self.typed.setdefault((lead, field), []).append(text)
+        edits = self.model.of(lead)
+        edits.renamed = edits.renamed or field == "Name"
+        edits.detailed = edits.detailed or field == "Email"
+        self.model.asleep.discard(lead)
+
+    def _before(self, whose: str, what: str) -> Any:
+        """What stood there before what stands there now."""
+        typed = self.typed.get((whose, what), [])
+        return typed[-2] if len(typed) > 1 else (typed or [None])[-1]
+
+    def _delete_row(self, lead: str, _: int) -> None:
+        self.scene.airtable.delete(lead)
+        self.trash.append(lead)
+
+    def _restore_row(self, value: int) -> None:
+        if self.trash:
+            lead = self.trash.pop(value % len(self.trash))
+            self.scene.airtable.restore(lead)
+            self.model.asleep.add(lead)
+
+    def _duplicate_row(self, lead: str, _: int) -> None:
+        if len(self.model.leads()) < MOST_ROWS:
+            copy = self.scene.airtable.duplicate(lead)
+            self.model.of(copy).lead.append(self.scene.status(copy))
+
+    def _type_cell(self, lead: str, cell: str | None) -> None:
+        self.scene.set_cell(lead, cell)
+        self.model.of(lead).relinked = True
+        self.model.asleep.discard(lead)
+        if cell:
+            self.model.claimed.add(cell)
+
+    def _swap_cells(self, lead: str, value: int) -> None:
+        second = self._lead(value)
+        mine, theirs = self.scene.cell(lead, "ClickUp Task ID"), self.scene.cell(second, "ClickUp Task ID")
+        self._type_cell(lead, theirs)
+        self._type_cell(second, mine)
+
+    def _paste_address(self, lead: str, _: int) -> None:
+        task = self.scene.named_by(lead)
+        if task and "/" not in task:
+            self._type_cell(lead, f"https://app.clickup.com/t/{task}")
+
+    # --- people at the List
+
+    def _set_task_status(self, task: str, value: int) -> None:
+        self._move_task_to(task, ("to do", "in progress", "complete", "in progress", "complete", "review")[value % 6])
+
+    def _move_task_to(self, task: str, status: str) -> None:
+        known = self.model.known(task)
+        if known is None or self.scene.clickup.lists[known.list_id].status(status) is None:
+            return
+        self.typed.setdefault((task, "status"), [known.status.name]).append(status)
+        self.scene.clickup.set_status(task, status)
+        lead = self._pair_of(task)
+        if lead:
+            self.model.of(lead).task.append(status)
+
+    def _pair_of(self, task: str) -> str:
+        """The lead that a task is the task of; not one of which it is only a copy."""
+        known = self.model.known(task)
+        lead = self.model.marker(known) if known else ""
+        record = self.scene.airtable.record(lead) if lead else None
+        if record is None:
+            return lead if lead in self.trash else ""
+        named = self.model.named(record)
+        return lead if named == task or (not named and self.scene.clickup.by_marker(lead) == [task]) else ""
+
+    def _rename_task(self, task: str, _: int) -> None:
+        self.scene.clickup.rename(task, self._new_text())
+        lead = self._pair_of(task)
+        if lead:
+            self.model.of(lead).task_renamed = True
+
+    def _delete_task(self, task: str, _: int) -> None:
+        self.scene.clickup.delete(task)
+        self.model.excused.add(task)
+
+    def _restore_task(self, value: int) -> None:
+        task = self._task(value, deleted=True)
+        if task:
+            self.scene.clickup.restore(task)
+
+    def _make_private(self, task: str, gone: bool) -> None:
+        self._out_of_sight(task, gone)
+        self.scene.clickup.make_private(task, gone)
+
+    def _out_of_sight(self, task: str, gone: bool) -> None:
+        """A task that no lead names and nobody can find cannot be known as a lead's."""
+        lead = self._pair_of(task)
+        if gone and (lead in self.trash or not lead or self.scene.named_by(lead) != task):
+            self.model.excused.add(task)
+
+    def _move_away(self, task: str, _: int) -> None:
+        if self.scene.clickup.task(task)["status"] == "review":
+            self._move_task_to(task, "to do")
+        self._out_of_sight(task, True)
+        self.scene.clickup.move(task, self.scene.clickup.second_list_id)
+
+    def _type_marker(self, task: str, marker: str) -> None:
+        for lead in (self._pair_of(task), marker):
+            self.model.of(lead).relinked = True
+        self.scene.clickup.set_marker(task, marker)
+        self.model.excused.add(task)
+
+    # --- the program
+
+    def _dry_run(self) -> None:
+        before = self._state_bytes()
+        self._run(("--dry-run",), dry=True)
+        assert self._state_bytes() == before
+
+    def _run_with_faults(self, flags: Sequence[str], planned: Sequence[tuple[tuple[str, str], int, int]]) -> None:
+        for (kind, when), number, times in planned:
+            if kind == "slow":
+                self.scene.sandbox.faults.before(number, lambda: self.scene.clock.advance(70))
+            else:
+                self.scene.sandbox.faults.add(kind, when=when, number=number, times=times)
+        try:
+            self._run(flags)
+        finally:
+            self.scene.sandbox.faults.clear()
+
+    def _run_to_its_death(self, flags: Sequence[str], death: tuple[str, int, str]) -> None:
+        before = len(self.scene.sandbox.log)
+        run = self.scene.killed_run(Fate(*death), *flags)
+        if run is None:
+            self.model.half_done()
+        else:
+            self.model.observe(run, self._touched(before))
+
+    def _run(self, flags: Sequence[str], *, only: str = "", dry: bool = False) -> Run:
+        before = len(self.scene.sandbox.log)
+        run = self.scene.run(*flags)
+        self.model.observe(run, self._touched(before), only=only, dry=dry)
+        return run
+
+    def _touched(self, before: int) -> set[str]:
+        """The leads and tasks that were written to since the log was so long."""
+        touched: set[str] = set()
+        for each in self.scene.sandbox.log[before:]:
+            if each.route == "update_records":
+                touched.update(record["id"] for record in each.body["records"])
+            elif each.service == "clickup" and each.method != "GET":
+                touched.add(each.path.split("/task/")[-1].split("/")[0])
+        return touched
+
+    # --- the state file
+
+    def _lose_state(self, *, damaged: bool) -> None:
+        self._pass()
+        if damaged and self.scene.state_file.exists():
+            self.scene.state_file.write_bytes(b"no database" * 1000)
+            run = self.scene.run()
+            assert (run.code, run.writes) == (3, []), run
+        self.scene.state_file.unlink(missing_ok=True)
+        self.model.state_lost()
+
+    def _wait_if_nothing_tells(self) -> None:
+        """Without a state file and without a trace of earlier runs, a create in mid-air cannot be known of."""
+        if self.scene.state_file.exists():
+            return
+        if not any(cells.get("ClickUp Task ID") for cells in self.model.leads().values()):
+            self.scene.later(DOUBT_SECONDS + 10)
+
+    def _state_bytes(self) -> bytes:
+        return self.scene.state_file.read_bytes() if self.scene.state_file.exists() else b""
+
+    # --- what must hold
+
+    @invariant()
+    def always(self) -> None:
+        self.model.check_always()
+        self.sound = True
+
+    def teardown(self) -> None:
+        """People stop, faults stop: quiet runs bring everything in step, and then have nothing to write."""
+        if not self.sound:
+            return
+        self.scene.later(DOUBT_SECONDS + 30)
+        self._settle(())
+        all_seen = all(self.model.polled(lead, cells) for lead, cells in self.model.leads().items())
+        first = self._settle(("--full",))
+        if all_seen:
+            assert first.writes == [], f"polls had missed what a full run found: {first.writes}"
+        self.scene.later(DOUBT_SECONDS)
+        idle = self._run(())
+        assert idle.writes == [], idle.writes
+        self._check_end(idle)
+        self.scene.close()
+
+    def _settle(self, flags: Sequence[str]) -> Run:
+        """Runs until nothing is written any more; the first of them is answered."""
+        first = run = self._run(flags)
+        for _ in range(MOST_QUIET_RUNS):
+            self.model.check_always()
+            if run.code == 0 or (run.writes == [] and not run.report["left"]):
+                return first
+            self.scene.later(DOUBT_SECONDS + 30)
+            run = self._run(flags)
+        raise AssertionError(f"{MOST_QUIET_RUNS} quiet runs were not enough: {run.report} {run.messages}")
+
+    def _check_end(self, idle: Run) -> None:
+        reasons = idle.reasons()
+        for lead, cells in self.model.leads().items():
+            trouble = self.model.trouble(lead, cells)
+            if trouble == PERHAPS or _RESTORED in reasons.get(lead, ""):
+                continue
+            if trouble:
+                assert lead in reasons, f"{lead} {cells} must be reported: {trouble}"
+            else:
+                assert lead not in reasons, f"{lead} {cells}: {reasons[lead]}"
+                assert self.model.in_step(lead, cells), f"{lead} {cells} is not in step"
+        strangers = reasons.keys() - self.model.leads().keys()
+        assert not strangers, f"{strangers} are no leads"
+        assert idle.code == int(bool(reasons)), idle.report
+
+
+_Act = Callable[[Histories, str, int], object]
+
+_WITH_A_LEAD: dict[str, _Act] = {
+    "lead status": Histories._set_lead_status,
+    "lead status back": lambda self, lead, _: self._type_status(lead, self._before(lead, "Status")),
+    "lead name": lambda self, lead, value: self._type_text(lead, "Name", self._new_text() if value < 7 else None),
+    "lead name back": lambda self, lead, _: self._type_text(lead, "Name", self._before(lead, "Name")),
+    "details": lambda self, lead, value: self._type_text(lead, "Email", self._new_text() if value < 6 else None),
+    "details back": lambda self, lead, _: self._type_text(lead, "Email", self._before(lead, "Email")),
+    "delete row": Histories._delete_row,
+    "duplicate row": Histories._duplicate_row,
+    "clear cell": lambda self, lead, _: self._type_cell(lead, None),
+    "copy cell": lambda self, lead, value: self._type_cell(lead, self.scene.cell(self._lead(value), "ClickUp Task ID")),
+    "swap cells": Histories._swap_cells,
+    "mistype cell": lambda self, lead, _: self._type_cell(lead, "86typotyp"),
+    "nonsense cell": lambda self, lead, _: self._type_cell(lead, "not a task/../id"),
+    "address cell": Histories._paste_address,
+    "name a task": lambda self, lead, value: self._type_cell(lead, self._task(value) or None),
+}
+_WITH_A_TASK: dict[str, _Act] = {
+    "task status": Histories._set_task_status,
+    "task status back": lambda self, task, _: self._move_task_to(task, self._before(task, "status") or "to do"),
+    "task name": Histories._rename_task,
+    "task text": lambda self, task, _: self.scene.clickup.describe(task, "notes of the team"),
+    "task text gone": lambda self, task, _: self.scene.clickup.describe(task, ""),
+    "archive": lambda self, task, _: self.scene.clickup.archive(task),
+    "unarchive": lambda self, task, _: self.scene.clickup.archive(task, on=False),
+    "away": Histories._move_away,
+    "home": lambda self, task, _: self.scene.clickup.move(task, self.scene.clickup.list_id),
+    "subtask": lambda self, task, _: self.scene.clickup.make_subtask(task, self.parent),
+    "delete task": Histories._delete_task,
+    "duplicate task": lambda self, task, _: self.scene.clickup.duplicate(task),
+    "private": lambda self, task, _: self._make_private(task, gone=True),
+    "public": lambda self, task, _: self._make_private(task, gone=False),
+    "clear marker": lambda self, task, _: self._type_marker(task, ""),
+    "wrong marker": lambda self, task, value: self._type_marker(task, self._lead(value)),
+    "nonsense marker": lambda self, task, _: self._type_marker(task, "a note"),
+}
+_WITH_NOTHING: dict[str, Callable[[Histories, int], object]] = {
+    "restore row": Histories._restore_row,
+    "restore task": Histories._restore_task,
+    "add row": lambda self, value: self._add_row((*STATUS_MAP, None)[value % 5]),
+    "add task": lambda self, value: self.scene.clickup.add_task(self._new_text(), status="in progress"),
+}
+
+
+def play(count: int, seed: int) -> list[str]:
+    """So many histories from a seed; what failed, in words."""
+    machine = hypothesis.seed(seed)(type("Histories", (Histories,), {}))
+    chosen = settings(
+        max_examples=count,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(machine, settings=chosen)
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it is a failure to be told
+        return [f"seed {seed}: {''.join(traceback.format_exception(failure))}"]
+    return []
+
+
+def _chunk(seed: int) -> list[str]:
+    return play(CHUNK, seed)
+
+
+def whole(workers: int, seed: int) -> Totals:
+    """All of them, on several processes."""
+    seeds = [seed * 100_000 + number for number in range(HISTORIES // CHUNK)]
+    failures: list[str] = []
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for found in pool.imap_unordered(_chunk, seeds):
+            failures.extend(found)
+    return Totals(CHUNK * len(seeds), failures)

@@ -1,0 +1,286 @@
+"""What must come of a history: who edited what since a pair was last in step, and what the tables make of it.
+
+The model knows nothing of the program's state. It looks at both sides as they are, keeps people's edits, and says after
+each run what that run promised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.clickup.model import Task
+from tests.scene import STATUS_MAP, Run, Scene
+from world import is_record_id, parse_reference
+
+BACK = {"in progress": "CONTACTED", "complete": "QUALIFIED"}
+TASK_STATUSES = frozenset(STATUS_MAP.values())
+PERHAPS = "cannot be seen"
+_MARKER_FIELD = "Airtable Record ID"
+
+
+@dataclass
+class Edits:
+    """What people did to one lead and its task since the two were last in step.
+
+    `lead` and `task` are the statuses they typed, in their order; `before` and `names` are what stood there when the
+    pair was last in step. `relinked`: people changed what belongs to whom, so that nothing is claimed until then.
+    `named`: a run reported the pair's conflict. `half_known`: a run that was killed or failed may have brought the two
+    in step, so that not all of the edits need be of one moment for the program.
+    """
+
+    before: tuple[str | None, str] | None = None
+    names: tuple[str, str] = ("", "")
+    lead: list[str | None] = field(default_factory=list)
+    task: list[str] = field(default_factory=list)
+    renamed: bool = False
+    task_renamed: bool = False
+    detailed: bool = False
+    content_unknown: bool = False
+    relinked: bool = False
+    named: bool = False
+    half_known: bool = False
+
+
+class Model:
+    """The two sides of a scene as the tables of decisions see them."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.edits: dict[str, Edits] = {}
+        self.excused: set[str] = set()
+        """Tasks that may have a double: people took away what they could have been recognised by."""
+        self.claimed: set[str] = set()
+        """Tasks that people put into a lead's cell: they may be written to."""
+        self.asleep: set[str] = set()
+        """Leads brought back from the trash, which no poll shows until they are edited."""
+        self.lost = False
+        self.texts_lost: set[str] = set()
+        """Leads of whose tasks the program cannot know any more that the description is its own."""
+        self.late = False
+        """Listings showed new tasks so late that polls may have missed edits of them."""
+
+    # --- both sides as they are
+
+    def leads(self) -> dict[str, dict[str, Any]]:
+        """The living leads' cells."""
+        return self.scene.airtable.records()
+
+    def known(self, task_id: str) -> Task | None:
+        """A task, deleted or not."""
+        return self.scene.clickup._store.tasks.get(task_id)
+
+    def marker(self, task: Task) -> str:
+        """What stands in the record-id field."""
+        return str(task.values.get(self.scene.clickup.field_id, "")).strip()
+
+    def named(self, cells: dict[str, Any]) -> str | None:
+        """The task that a lead's cell names; "" for none; None where it holds no task id."""
+        cell = cells.get("ClickUp Task ID") or ""
+        reference = parse_reference(cell.strip()) if isinstance(cell, str) else None
+        return reference if isinstance(reference, str) else None
+
+    def pair_of(self, task_id: str) -> str:
+        """The lead that a task belongs to: the living one whose marker it bears."""
+        task = self.known(task_id)
+        owner = self.marker(task) if task else ""
+        return owner if self.scene.airtable.record(owner) is not None else ""
+
+    def visible(self, task: Task) -> bool:
+        """Whether polls show what becomes of a task."""
+        if self.late or self.scene.clickup._hidden(task):
+            return False
+        return task.listed and not task.archived and task.list_id == self.scene.clickup.list_id
+
+    def polled(self, lead: str, cells: dict[str, Any]) -> bool:
+        """Whether a run that reads only what changed sees everything of this lead."""
+        if lead in self.asleep:
+            return False
+        concerned = [task for task in self.scene.clickup._store.tasks.values() if self.marker(task) == lead]
+        named = self.known(self.named(cells) or "")
+        return all(self.visible(task) for task in [*concerned, *([named] if named else [])])
+
+    def in_step(self, lead: str, cells: dict[str, Any]) -> bool:
+        """Whether a lead and its task name each other and their statuses agree."""
+        task = self.known(self.named(cells) or "")
+        if task is None or task.deleted or (self.marker(task) or self._owner_elsewhere(task)) != lead:
+            return False
+        status = cells.get("Status")
+        return status is None or STATUS_MAP.get(status) == task.status.name
+
+    def trouble(self, lead: str, cells: dict[str, Any]) -> str:
+        """Why a quiet run has to report this lead as failed; "" where it has to be in step.
+
+        PERHAPS: the program may or may not remember that this was the lead's task.
+        """
+        named = self.named(cells)
+        task = self.known(named or "")
+        if named is None:
+            return "no task id"
+        if named:
+            if task is None or task.private:
+                return "not to be seen"
+            if task.deleted:
+                return "deleted"
+            owner = self.marker(task)
+            if owner != lead and is_record_id(owner) and owner in self.leads():
+                if self.named(self.leads()[owner]) != named:
+                    return "swapped"
+                task = None
+            elif owner != lead and min(self._namers(named)) != (self._age(lead), lead):
+                return "an older lead names it"
+        status = cells.get("Status")
+        if task is None and any(each.private and lead in self._markers(each) for each in self.tasks()):
+            return PERHAPS
+        if status is not None and status not in STATUS_MAP:
+            return "no row"
+        if task is not None and task.status.name not in TASK_STATUSES:
+            return "no row"
+        return ""
+
+    def _markers(self, task: Task) -> set[str]:
+        """Every marker that a task has borne."""
+        changes = [change for change in task.history if change.what == _MARKER_FIELD]
+        return {self.marker(task), *(str(change.before) for change in changes)}
+
+    def _owner_elsewhere(self, task: Task) -> str:
+        """Whose a task without a marker is in a List that need not have the field: the oldest lead's that names it."""
+        return "" if task.list_id == self.scene.clickup.list_id else min(self._namers(task.id))[1]
+
+    def _namers(self, task_id: str) -> list[tuple[int, str]]:
+        return [(self._age(lead), lead) for lead, cells in self.leads().items() if self.named(cells) == task_id]
+
+    def _age(self, lead: str) -> int:
+        return self.scene.airtable.leads.rows[lead].created // 1000
+
+    def tasks(self) -> list[Task]:
+        """Every task, deleted ones too."""
+        return list(self.scene.clickup._store.tasks.values())
+
+    # --- what people did
+
+    def of(self, lead: str) -> Edits:
+        """The edits of a pair, to be added to."""
+        return self.edits.setdefault(lead, Edits())
+
+    def state_lost(self) -> None:
+        """Without a base, texts count as brought; until all is read again, tasks out of sight cannot be recognised."""
+        self.lost = True
+        self.texts_lost.update(self.leads())
+        for lead in self.leads():
+            self.of(lead).content_unknown = True
+        for edits in self.edits.values():
+            edits.content_unknown = True
+
+    # --- what must hold always
+
+    def check_always(self) -> None:
+        """No lead has two tasks of the program's making, and nobody's tasks are as people left them."""
+        if self.lost:
+            home = self.scene.clickup.list_id
+            self.excused.update(task.id for task in self.tasks() if task.private or task.list_id != home)
+        makers: dict[str, list[str]] = {}
+        for task in self.tasks():
+            made_by_us = task.history[0].by == "api"
+            marked = {change.by for change in task.history if change.what == _MARKER_FIELD}
+            if made_by_us and not task.deleted and not marked and task.id not in self.excused:
+                makers.setdefault(self.marker(task), []).append(task.id)
+            if not made_by_us and not marked and not self.marker(task) and task.id not in self.claimed:
+                touched = [change for change in task.history if change.by == "api"]
+                assert touched == [], f"a task that is nobody's was touched: {task.id} {touched}"
+        for lead, tasks in makers.items():
+            assert lead, f"tasks were made without a marker: {tasks}"
+            assert len(tasks) == 1, f"{lead} has tasks {tasks}"
+
+    # --- what a run promised
+
+    def observe(self, run: Run, touched: set[str], *, only: str = "", dry: bool = False) -> None:
+        """After a run that ended by itself: what its exit code and its silence promise, and whose edits stand.
+
+        `touched` are the ids of the leads and tasks that it wrote to.
+        """
+        self._check_told(run)
+        assert run.code in (0, 1), (run.report, run.messages)
+        if dry:
+            assert run.writes == [], run.writes
+            return
+        for conflict in run.report["conflicts"]:
+            self.of(conflict["record_id"]).named = True
+        full = run.report["full"] and not only
+        open_ends = {each["record_id"] for each in (*run.report["failed"], *run.report["left_records"])}
+        if full and not run.report["stopped"] and "" not in open_ends:
+            self.asleep.clear()
+            self.lost = False
+        for lead, cells in self.leads().items():
+            if only and lead != only:
+                continue
+            seen = full or self.polled(lead, cells)
+            stands = self.in_step(lead, cells)
+            if run.code == 0 and seen:
+                assert stands, f"the run said that all is well, but not {lead} {cells}"
+            whole = not run.report["stopped"] and "" not in open_ends and lead not in open_ends
+            if stands and whole and (seen or not touched.isdisjoint({lead, self.named(cells) or ""})):
+                self._check_claims(lead, cells)
+                self._begin_anew(lead, cells)
+            elif stands:
+                self.of(lead).half_known = True
+
+    def half_done(self) -> None:
+        """After a run that was killed, of which nobody knows what it recorded."""
+        for lead, cells in self.leads().items():
+            if self.in_step(lead, cells):
+                self.of(lead).half_known = True
+
+    def _check_told(self, run: Run) -> None:
+        said = f"{run.report} {run.messages}"
+        assert "Traceback" not in run.messages, run.messages
+        assert self.scene.airtable.token not in said
+        assert self.scene.clickup.token not in said
+
+    def _begin_anew(self, lead: str, cells: dict[str, Any]) -> None:
+        task = self.known(str(self.named(cells)))
+        assert task is not None
+        self.edits[lead] = Edits(
+            before=(cells.get("Status"), task.status.name), names=(cells.get("Name") or "", task.name)
+        )
+
+    def _check_claims(self, lead: str, cells: dict[str, Any]) -> None:
+        """People's edits stand, or lost openly."""
+        edits = self.of(lead)
+        task = self.known(str(self.named(cells)))
+        assert task is not None
+        if edits.relinked:
+            return
+        self._check_status(lead, cells.get("Status"), task.status.name, edits)
+        if edits.content_unknown:
+            return
+        name = cells.get("Name")
+        if edits.renamed and not edits.task_renamed and name:
+            due = edits.names[1] if name == edits.names[0] else name
+            assert task.name == due, f"{lead} was renamed {name!r} (before: {edits.names}), its task is {task.name!r}"
+        theirs = any(change.by == "person" and change.what in ("created", "description") for change in task.history)
+        if edits.detailed and not theirs and lead not in self.texts_lost:
+            line = f"Email: {cells['Email']}\n" if cells.get("Email") else ""
+            assert task.description.startswith(line or "Airtable record"), f"{lead}: {cells}, {task.description!r}"
+
+    def _check_status(self, lead: str, a: str | None, c: str, edits: Edits) -> None:
+        if edits.named or not (edits.lead or edits.task):
+            return
+        told = f"{lead}: people typed {edits.lead} and {edits.task} since {edits.before}; now {(a, c)}, and no conflict"
+        if not edits.task:
+            assert edits.lead[-1] is None or a == edits.lead[-1], told
+        elif not edits.lead:
+            typed = edits.task[-1]
+            assert c == typed or typed not in BACK, told
+        elif self._both_differ(edits):
+            assert a == edits.lead[-1], told
+            assert c == edits.task[-1], told
+
+    def _both_differ(self, edits: Edits) -> bool:
+        """Whether people left both sides otherwise than they were, and in no agreement."""
+        if edits.before is None or edits.half_known or len(edits.lead) > 1 or len(edits.task) > 1:
+            return False
+        (a,), (c,) = edits.lead, edits.task
+        if a is None or a not in STATUS_MAP or c not in TASK_STATUSES:
+            return False
+        return a != edits.before[0] and c != edits.before[1] and STATUS_MAP[a] != c
