@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.campaign.histories import play
 
-SLICE = 120
+SLICE = 100
 
 
 def test_random_histories_keep_every_promise() -> None:

@@ -148,3 +148,103 @@ def test_a_status_taken_back_after_a_run_died_and_the_row_was_in_the_trash_is_ta
     direct.later()
     assert direct.run().code == 0
     assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+def test_a_leads_status_survives_a_run_that_died_before_it_was_carried_over(direct: DirectScene) -> None:
+    """Danger: the base moves first, and what was never carried over looks like the task's change."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    assert direct.killed_run(Fate("write", 1, "before")) is None
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+
+
+def test_a_status_taken_back_after_a_run_died_is_taken_back_on_the_task(direct: DirectScene) -> None:
+    """Danger: our own write, not known to be ours, is taken for a person's and undoes what a person typed."""
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="QUALIFIED")
+    killed_after_the_first("update_task", direct)
+    direct.later()
+    direct.edit(lead, Status="NEW")
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+def test_a_task_put_back_after_a_run_died_puts_its_lead_back(direct: DirectScene) -> None:
+    """Danger: a person's revert after our death is taken for a value that was there all the time."""
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    killed_after_the_first("update_records", direct)
+    assert direct.status(lead) == "QUALIFIED"
+    direct.later()
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_row_marked_lost_stays_lost_when_its_task_is_completed_for_it(direct: DirectScene) -> None:
+    """Danger: what Phase 1 has just written is read again, and Phase 2 takes it for a person's work."""
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="LOST")
+    assert direct.run().code == 0
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("LOST", "complete")
+
+
+def test_what_fails_is_tried_again_however_often_it_fails(direct: DirectScene) -> None:
+    """Danger: the watermark passes a record that failed, and the next run says that all is well."""
+    direct.airtable.add_choice("NURTURE")
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="NURTURE")
+    for _ in range(3):
+        assert list(direct.run().reasons()) == [lead]
+        direct.later()
+    direct.clickup.set_status(task, "complete")
+    assert list(direct.run().reasons()) == [lead]
+
+
+def test_runs_of_one_lead_hide_no_edit_of_another(direct: DirectScene) -> None:
+    """Danger: a run of some records moves the watermark past the others."""
+    one, _ = direct.pair("NEW", name="one")
+    two, task = direct.pair("NEW", name="two")
+    direct.edit(two, Status="CONTACTED")
+    for _ in range(3):
+        direct.later()
+        assert direct.run("--only", one).code == 0
+    direct.later()
+    assert direct.run().code == 0
+    assert direct.task_status(task) == "in progress"
+
+
+def test_a_task_deleted_between_two_pages_hides_no_other_from_a_run_that_must_know_all(direct: DirectScene) -> None:
+    """Danger: with state and cells lost only the listing tells who has a task; a hidden one is made twice."""
+    leads = [direct.lead("NEW", f"Lead {number}") for number in range(120)]
+    assert direct.run().code == 0
+    direct.later()
+    first = direct.named_by(leads[0])
+    for lead in leads:
+        direct.set_cell(lead, None)
+    direct.state_file.unlink()
+    pages: list[None] = []
+
+    def delete() -> None:
+        pages.append(None)
+        if len(pages) == 1:
+            direct.clickup.delete(first)
+
+    direct.sandbox.faults.after("list_tasks", delete)
+    direct.run()
+    assert [lead for lead in leads[1:] if len(direct.clickup.by_marker(lead)) != 1] == []
+
+
+def test_a_listing_that_leaves_out_a_known_task_is_no_ground_for_a_create(direct: DirectScene) -> None:
+    """Danger: what a short listing does not show counts as not there."""
+    direct.pair("NEW", name="one")
+    lead = direct.lead("NEW", "two")
+    direct.clickup.hide_new_for = 1e9
+    run = direct.run("--full")
+    assert (run.code, run.writes, direct.named_by(lead)) == (1, [], "")

@@ -16,6 +16,8 @@ from world import is_record_id, parse_reference
 BACK = {"in progress": "CONTACTED", "complete": "QUALIFIED"}
 TASK_STATUSES = frozenset(STATUS_MAP.values())
 PERHAPS = "cannot be seen"
+# Notices that say, as a conflict does, that a person's status was written over.
+_UNDONE = ("in a run that was cut off", "had meanwhile been moved")
 _MARKER_FIELD = "Airtable Record ID"
 
 
@@ -206,6 +208,9 @@ class Model:
             return
         for conflict in run.report["conflicts"]:
             self.of(conflict["record_id"]).named = True
+        for notice in run.report["notices"]:
+            if any(words in notice["text"] for words in _UNDONE):
+                self.of(notice["record_id"]).named = True
         full = run.report["full"] and not only
         open_ends = {each["record_id"] for each in (*run.report["failed"], *run.report["left_records"])}
         if full and not run.report["stopped"] and "" not in open_ends:

@@ -34,6 +34,7 @@ from sandbox.wire import Answer, Clock
 from state import State
 from tests.scene import START, Run, Scene
 
+_PARSER = functools.lru_cache(maxsize=1)(main._parser)
 _WORKERS = {"sync", "both", "each", "clickup", "airtable"}
 
 
@@ -147,6 +148,7 @@ def _directly(sandbox: Sandbox, fate: Fate) -> Iterator[None]:
         mock.patch.object(State, "_transaction", fated),
         mock.patch("engine.reading.both", one_by_one),
         mock.patch.object(main, "WORKERS", 1),
+        mock.patch.object(main, "_parser", _PARSER),
     ):
         yield
 
@@ -179,6 +181,11 @@ def _answered(
     return _response(sandbox, sent, answer, cut=kind == "cut")
 
 
+@functools.lru_cache(maxsize=1)
+def _adapter() -> HTTPAdapter:
+    return HTTPAdapter()
+
+
 def _response(sandbox: Sandbox, sent: requests.PreparedRequest, answer: Answer, *, cut: bool) -> requests.Response:
     body = answer.encoded()
     headers = {"Date": formatdate(int(sandbox.clock.time()), usegmt=True), **answer.headers}
@@ -189,7 +196,7 @@ def _response(sandbox: Sandbox, sent: requests.PreparedRequest, answer: Answer, 
         reason=HTTPStatus(answer.status).phrase,
         preload_content=False,
     )
-    return HTTPAdapter().build_response(sent, raw)
+    return _adapter().build_response(sent, raw)
 
 
 class _Cut(io.BytesIO):

@@ -1,0 +1,380 @@
+"""The program with one rule broken, and the check that must fail then: proof that the checks can fail.
+
+`MUTANTS` is the table. `python -m tests.campaign mutants` plays every check with its rule broken and with all whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import inspect
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import requests
+
+import engine.run
+import sync_logic
+from clients.airtable import AirtableClient
+from clients.clickup import ClickUpClient, Key, _Given
+from clients.errors import InvalidRequest, NotFound, ServiceError
+from clients.http import Http
+from engine.carrying_out import CarryingOut
+from engine.reading import Reading
+from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
+from state import State
+from status_map import StatusMap, fold
+from sync_logic import Rules
+from tests.campaign.kills import Totals
+from tests.campaign.wire import DirectScene
+from tests.scene import Scene
+
+Patch = contextlib.AbstractContextManager[object]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One rule broken. `caught_by` is a test, as pytest names it; `arguments` are those of its parameters."""
+
+    name: str
+    breaks: str
+    caught_by: str
+    patch: Callable[[], Patch]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.caught_by})"
+
+
+# --- the rules, broken ------------------------------------------------------------------------------------------------
+
+
+def _base_first() -> Patch:
+    announce = CarryingOut._announce_update
+
+    def announced(self: CarryingOut, update: UpdateTask, sent: list[int]) -> None:
+        announce(self, update, sent)
+        link = dataclasses.replace(self._links[update.record_id], base=(update.lead_status, update.status or ""))
+        self._state.keep_links((link,))
+
+    return mock.patch.object(CarryingOut, "_announce_update", announced)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return None
+
+
+def _create_without_marker() -> Patch:
+    def create(
+        self: ClickUpClient, *, name: str, description: str, status: str, marker: str, announce: Announce
+    ) -> Task:
+        body = {"name": name, "description": description, "status": status}
+        path = f"{self._list}/task"
+        return self.http.fetch(
+            "POST", path, lambda answer: self._task(answer.body), body=body, replayable=False, announce=announce
+        )
+
+    return mock.patch.object(ClickUpClient, "create", create)
+
+
+def _blind_retry() -> Patch:
+    fetch = Http.fetch
+
+    def replayed(self: Http, method: str, path: str, read: Any, **more: Any) -> Any:
+        return fetch(self, method, path, read, **{**more, "replayable": True})
+
+    return mock.patch.object(Http, "fetch", replayed)
+
+
+def _nothing_unfinished() -> Patch:
+    end_run = State.end_run
+
+    def ended(self: State, *, unfinished: object, **more: Any) -> None:
+        end_run(self, unfinished=() if unfinished is not None else None, **more)
+
+    return mock.patch.object(State, "end_run", ended)
+
+
+def _partial_run_counts_as_whole() -> Patch:
+    record = engine.run._Run._record
+
+    def recorded(self: engine.run._Run, *details: Any, **more: Any) -> None:
+        self._partial = False
+        record(self, *details, **more)
+
+    return mock.patch.object(engine.run._Run, "_record", recorded)
+
+
+def _phase_2_reads_again() -> Patch:
+    """After Phase 1, whatever task is not as the links had it is taken for a person's change."""
+    run = CarryingOut.run
+
+    def twice(self: CarryingOut, *, before_creates: Callable[[], None]) -> None:
+        bases: dict[str, Link] = {link.task_id: link for link in self._state.all_links().values()}
+        run(self, before_creates=before_creates)
+        _, tasks = self._reading.changed_meanwhile()
+        for task in tasks.values():
+            link, back = bases.get(task.id), self._settings.status_map.back(task.status)
+            if link is None or link.base is None or back is None or fold(link.base[1]) == fold(task.status):
+                continue
+            self._links[link.record_id] = link
+            self._cancelled.pop(link.record_id, None)
+            self._update_leads((UpdateLead(link.record_id, task.id, task.status, back, None, False, "", ()),))
+
+    return mock.patch.object(CarryingOut, "run", twice)
+
+
+def _walked_by_page() -> Patch:
+    def walk(self: ClickUpClient, key: Key, since: int, *, archived: bool = False) -> Iterator[TaskPage]:
+        query = [*self._listing(archived), ("order_by", key), ("reverse", "true"), (f"date_{key}_gt", str(since))]
+        first = True
+        for page in self._pages(query, _Given()):
+            yield TaskPage(page.rows, page.date, True)
+            first = False
+        if first:
+            yield TaskPage((), self._tasks(query, 0).date, True)
+
+    return mock.patch.object(ClickUpClient, "walk", walk)
+
+
+def _no_doubt() -> Patch:
+    rules = engine.run._rules
+
+    def certain(*details: Any) -> Rules:
+        return dataclasses.replace(rules(*details), doubt_ms=0)
+
+    return mock.patch.object(engine.run, "_rules", certain)
+
+
+def _base_as_it_was(base: tuple[str, str] | None, *_: object, **__: object) -> Any:
+    return sync_logic.Settled(base)
+
+
+def _lead_base_as_it_was(base: tuple[str, str] | None, *_: object) -> tuple[str, str] | None:
+    return base
+
+
+def _links_as_they_were(link: Link, *_: object) -> Link:
+    return link
+
+
+def _no(*_: object) -> bool:
+    return False
+
+
+def _batches_fail_whole() -> Patch:
+    update = AirtableClient.update
+
+    def updated(self: AirtableClient, changes: Any) -> Any:
+        try:
+            return update(self, changes)
+        except (InvalidRequest, NotFound) as refusal:
+            raise ServiceError(
+                str(refusal), service="airtable", method="PATCH", path="", status=422, code="", attempts=1
+            ) from refusal
+
+    return mock.patch.object(AirtableClient, "update", updated)
+
+
+def _redirects_followed() -> Patch:
+    request = requests.Session.request
+
+    def followed(self: requests.Session, *details: Any, **more: Any) -> requests.Response:
+        return request(self, *details, **{**more, "allow_redirects": True})
+
+    return mock.patch.object(requests.Session, "request", followed)
+
+
+def _replaced(where: object, name: str, by: object) -> Callable[[], Patch]:
+    return functools.partial(mock.patch.object, where, name, by)
+
+
+MUTANTS = (
+    Mutant(
+        "base first",
+        "the base is recorded before the write has had its effect",
+        "tests/test_taken_back.py::test_a_leads_status_survives_a_run_that_died_before_it_was_carried_over",
+        _base_first,
+    ),
+    Mutant(
+        "task writes not announced",
+        "a status is written to a task without being announced in the state",
+        "tests/test_taken_back.py::test_a_status_taken_back_after_a_run_died_is_taken_back_on_the_task",
+        _replaced(State, "announce_task_write", _nothing),
+    ),
+    Mutant(
+        "lead writes not announced",
+        "a status is written to a lead without being announced in the state",
+        "tests/test_taken_back.py::test_a_task_put_back_after_a_run_died_puts_its_lead_back",
+        _replaced(State, "announce_lead_writes", _nothing),
+    ),
+    Mutant(
+        "echo on a task not recognised",
+        "a task status that was announced is not known as ours when it is read",
+        "tests/test_taken_back.py::test_a_status_taken_back_after_a_run_died_is_taken_back_on_the_task",
+        _replaced(sync_logic, "settle_task_write", _base_as_it_was),
+    ),
+    Mutant(
+        "echo on a lead not recognised",
+        "a lead status that was announced is not known as ours when it is read",
+        "tests/test_taken_back.py::test_a_task_put_back_after_a_run_died_puts_its_lead_back",
+        _replaced(sync_logic, "settle_lead_write", _lead_base_as_it_was),
+    ),
+    Mutant(
+        "echo of texts not recognised",
+        "a name that was announced and has arrived does not count as brought",
+        "tests/test_taken_back.py::test_a_name_that_is_taken_back_after_a_run_died_is_taken_back_on_the_task",
+        _replaced(sync_logic, "_with_texts_that_arrived", _links_as_they_were),
+    ),
+    Mutant(
+        "no marker in the create",
+        "the record id is not part of the request that makes the task",
+        "tests/test_link_table.py::test_a_lost_answer_to_a_create_makes_no_second_task",
+        _create_without_marker,
+    ),
+    Mutant(
+        "blind retry",
+        "a create whose outcome is unknown is sent again",
+        "tests/test_link_table.py::test_a_lost_answer_to_a_create_makes_no_second_task",
+        _blind_retry,
+    ),
+    Mutant(
+        "creates announced to nobody",
+        "a create is sent without being announced in the state",
+        "tests/test_link_table.py::test_a_lost_create_is_certain_only_after_the_time_of_doubt",
+        _replaced(State, "announce_create", _nothing),
+    ),
+    Mutant(
+        "no time of doubt",
+        "a task that is not found at once counts as not created",
+        "tests/test_link_table.py::test_a_lost_create_is_certain_only_after_the_time_of_doubt",
+        _no_doubt,
+    ),
+    Mutant(
+        "no time of doubt with a new state",
+        "without a state file, creates begin at once although an earlier run may have died in mid-create",
+        "tests/test_sync.py::test_without_a_state_file_creates_wait_out_the_time_of_doubt_once",
+        _replaced(engine.run._Run, "_settle_creates", _nothing),
+    ),
+    Mutant(
+        "watermark past a failed record",
+        "what failed is forgotten, and the watermark passes it",
+        "tests/test_taken_back.py::test_what_fails_is_tried_again_however_often_it_fails",
+        _nothing_unfinished,
+    ),
+    Mutant(
+        "watermark moved by a partial run",
+        "a run of some records moves the watermark past all others",
+        "tests/test_taken_back.py::test_runs_of_one_lead_hide_no_edit_of_another",
+        _partial_run_counts_as_whole,
+    ),
+    Mutant(
+        "Phase 2 reads again",
+        "Phase 2 decides from a reading that was made after Phase 1's writes",
+        "tests/test_taken_back.py::test_a_row_marked_lost_stays_lost_when_its_task_is_completed_for_it",
+        _phase_2_reads_again,
+    ),
+    Mutant(
+        "agreement not seen first",
+        "the row of agreement is not the first that decides",
+        "tests/test_status_table.py::test_sides_that_agree_are_not_written_to",
+        _replaced(StatusMap, "agree", _no),
+    ),
+    Mutant(
+        "listings walked by page",
+        "ClickUp's listings are walked by page, so that a task that vanishes hides another",
+        "tests/test_taken_back.py::"
+        "test_a_task_deleted_between_two_pages_hides_no_other_from_a_run_that_must_know_all",
+        _walked_by_page,
+    ),
+    Mutant(
+        "a short listing believed",
+        "a listing that leaves out known tasks, or all of them, counts as complete",
+        "tests/test_taken_back.py::test_a_listing_that_leaves_out_a_known_task_is_no_ground_for_a_create",
+        _replaced(Reading, "_unproven", _nothing),
+    ),
+    Mutant(
+        "restores without end",
+        "a task is put back as often as somebody's automation moves it",
+        "tests/test_limits_of_plans.py::test_a_rule_that_always_moves_a_task_back_is_given_up_and_named",
+        _replaced(sync_logic, "MOST_RESTORES", 10**9),
+    ),
+    Mutant(
+        "no brake",
+        "a run that would change most statuses goes on",
+        "tests/test_sync.py::test_a_run_that_would_change_most_statuses_stops_before_the_first_write",
+        _replaced(engine.run, "brakes", _no),
+    ),
+    Mutant(
+        "a refused ten fails whole",
+        "a batch that Airtable refuses is not sent again one by one",
+        "tests/test_sync.py::test_bad_records_are_named_the_rest_is_synced_and_the_next_run_tries_them_again",
+        _batches_fail_whole,
+    ),
+    Mutant(
+        "redirects followed",
+        "a redirect is followed, with the token",
+        "tests/test_hostile_services.py::test_no_redirect_is_followed_and_no_token_goes_to_another_host",
+        _redirects_followed,
+        {"service": "clickup", "status": 307},
+    ),
+)
+
+
+# --- checking ---------------------------------------------------------------------------------------------------------
+
+
+def failure_of(mutant: Mutant, *, broken: bool) -> str:
+    """What the mutant's check says, with its rule broken or whole; "" where it passes."""
+    path, name = mutant.caught_by.split("::")
+    test = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        arguments = {**mutant.arguments, **_fixtures(inspect.signature(test).parameters, Path(folder), stack)}
+        if broken:
+            stack.enter_context(mutant.patch())
+        try:
+            test(**arguments)
+        except AssertionError as failure:
+            return str(failure) or "a bare assertion"
+    return ""
+
+
+def _fixtures(wanted: Iterable[str], folder: Path, stack: contextlib.ExitStack) -> dict[str, object]:
+    """The fixtures of the tests above, by their names."""
+    made: dict[str, object] = {}
+    if "tmp_path" in wanted:
+        made["tmp_path"] = folder
+    if "scene" in wanted:
+        made["scene"] = scene = Scene(folder, clickup_limit=1000)
+        stack.callback(scene.sandbox.close)
+    if "direct" in wanted:
+        made["direct"] = DirectScene()
+    return made
+
+
+def _verdict(number: int) -> str:
+    mutant = MUTANTS[number]
+    said = failure_of(mutant, broken=False)
+    if said:
+        return f"{mutant}: fails with all rules whole: {said}"
+    return "" if failure_of(mutant, broken=True) else f"{mutant}: was not caught"
+
+
+def whole(workers: int, seed: int) -> Totals:
+    """Every mutant: its check passes without it and fails with it."""
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        verdicts = pool.map(_verdict, range(len(MUTANTS)), chunksize=1)
+    return Totals(len(MUTANTS), [verdict for verdict in verdicts if verdict])
+
+
+def table() -> str:
+    """The mutants as a Markdown table."""
+    rows = [f"| {each.breaks} | `{each.caught_by.split('::')[1]}` |" for each in MUTANTS]
+    return "\n".join(("| broken rule | caught by |", "|---|---|", *rows))
