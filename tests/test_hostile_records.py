@@ -322,6 +322,13 @@ def test_names_in_the_set_up_that_steer_terminals_are_shown_escaped(scene: Scene
         assert FORGED not in text.splitlines()
 
 
+def test_a_warning_about_a_setting_shows_its_name_escaped(scene: Scene) -> None:
+    scene.settings["AIRTABLE_\x1b[2J\u202ename"] = "1"
+    text = said(scene)
+    assert "AIRTABLE_\\x1b[2J\\u202ename is not a setting" in text
+    assert STEERING.search(text) is None
+
+
 def test_the_report_holds_what_people_typed_as_json_and_nothing_that_breaks_it(scene: Scene) -> None:
     nasty_world(scene)
     path = scene.folder / "report.json"
