@@ -64,6 +64,7 @@ def test_a_lost_answer_to_a_create_makes_no_second_task(scene: Scene) -> None:
 
 def test_a_lost_create_is_certain_only_after_the_time_of_doubt(scene: Scene) -> None:
     """A task that shows in no listing yet must not be made twice."""
+    scene.settings["SYNC_CREATE_DOUBT_SECONDS"] = "120"
     lead = scene.lead("NEW")
     scene.clickup.hide_new_for = 100
     scene.sandbox.faults.add("reset", when="after", route="create_task")
