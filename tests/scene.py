@@ -17,7 +17,7 @@ from sandbox.wire import Clock
 
 TOP = Path(__file__).resolve().parent.parent
 START = 1_790_000_000.0
-# `make processes` runs the decision tables with a process for each run, as cron does; otherwise that would take minutes.
+# `make processes` runs the decision tables with a process for each run, as cron does.
 BY_PROCESS = bool(os.environ.get("RUNS_AS_PROCESSES"))
 STATUS_MAP = {"NEW": "to do", "CONTACTED": "in progress", "QUALIFIED": "complete", "LOST": "complete"}
 
