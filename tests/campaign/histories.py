@@ -482,8 +482,10 @@ def play(count: int, seed: int) -> list[str]:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
+    # Not every version of hypothesis types it.
+    play_all: Callable[..., None] = run_state_machine_as_test
     try:
-        run_state_machine_as_test(machine, settings=chosen)
+        play_all(machine, settings=chosen)
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is a failure to be told
         return [f"seed {seed}: {''.join(traceback.format_exception(failure))}"]
     return []
