@@ -76,7 +76,7 @@ class StatusPair:
     """The two statuses now, the base, and what is known of how they came to be.
 
     `newer`: without a base, ClickUp's status is provably the newer by more than a minute. `doubtful`: one of our own
-    writes may or may not have been undone by a person.
+    writes may or may not have been undone by a person. `taken_back`: the status of such a write that a person undid.
     """
 
     lead: str | NotText
@@ -85,6 +85,7 @@ class StatusPair:
     restores: int = 0
     newer: bool = False
     doubtful: bool = False
+    taken_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def decide_status(pair: StatusPair, rules: Rules) -> StatusDecision:
         changed = pair.base is None or fold(c) != fold(pair.base[1])
         if changed and back is not None:
             return StatusDecision("the lead has no status and the task's leads back", lead_status=back)
-        return StatusDecision("the lead has no status", base=pair.base or (a, c))
+        # The blank is remembered, so that a status typed afterwards is a change, whatever stood there before.
+        return StatusDecision("the lead has no status", base=(a, pair.base[1] if pair.base else c))
     if statuses.agree(a, c):
         return StatusDecision("both sides agree", base=(a, c))
     mapped = statuses.forward(a)
@@ -710,7 +712,8 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
         return Wanted(leads=frozenset({lead.id}))
     lead_write = world.lead_writes.get(lead.id)
     renamed = task.name not in (link.answered_name, link.name) and digest(lead.name) not in (link.name, task.name)
-    if ((task_write or lead_write or renamed) and not task.fresh) or _unseen(lead, link, task, world):
+    stale = not task.fresh and (task_write or lead_write or renamed or _agrees_anew(lead, link, task, rules))
+    if stale or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
     since = frozenset({task.id}) - world.status_since.keys()
     if task_write and _may_be_touched(link, task, task_write) and since:
@@ -728,6 +731,13 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
             if began is not None and (lead.id, began - NEWER_BY_MS) not in world.lead_before:
                 return Wanted(lead_status_before=frozenset({(lead.id, began - NEWER_BY_MS)}))
     return None
+
+
+def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:
+    """Whether the lead's new status agrees with what was last seen of its task: then no write would show the task."""
+    if link.base is None or not isinstance(lead.status, str) or fold(lead.status) == fold(link.base[0]):
+        return False
+    return rules.statuses.agree(lead.status, task.status)
 
 
 def _unseen(lead: Lead, link: Link, task: KnownTask, world: World) -> bool:
@@ -751,21 +761,28 @@ def _may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> b
     )
 
 
-def _touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
-    """Whether the task's status was changed after our announced write was sent; None where nothing tells."""
+def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
+    """Whether the task's status was changed after our announced write was sent; None where nothing tells.
+
+    The time in a status begins anew when a task is moved to another List, so it tells nothing of a task that was moved.
+    """
     if not _may_be_touched(link, task, write):
         return False
-    began = world.status_since.get(task.id)
-    return None if began is None else began > write.sent
+    known, began = world.links.get(lead.id), world.status_since.get(task.id)
+    if began is None or (known is not None and known.elsewhere != task.elsewhere):
+        return None
+    return began > write.sent
 
 
 def _settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[StatusPair, Link]:
     """First of all: a value equal to one announced for that side is ours; it moves the base."""
-    base, doubtful = link.base, False
+    base, doubtful, taken_back = link.base, False, ""
     task_write = world.task_writes.get(lead.id)
     if task_write and task_write.task_id == task.id:
-        settled = settle_task_write(base, task.status, task_write, _touched(link, task, task_write, world))
+        settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world))
         base, doubtful = settled.base, settled.doubtful
+        if base != link.base and fold(task.status) != fold(task_write.status):
+            taken_back = task_write.status
         link = _with_texts_that_arrived(link, task, task_write)
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
@@ -776,7 +793,7 @@ def _settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Stat
     began = world.status_since.get(task.id)
     if base is None and began is not None:
         newer = world.lead_before.get((lead.id, began - NEWER_BY_MS), False)
-    return StatusPair(lead.status, task.status, base, restores, newer, doubtful), link
+    return StatusPair(lead.status, task.status, base, restores, newer, doubtful, taken_back), link
 
 
 def _with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
@@ -807,6 +824,9 @@ def _report_pair(
     if status.restore:
         text = f"the task had been moved to '{visible(task.status)}', which has no way back; it is restored"
         draft.notices.append(Notice(lead.id, task.id, text))
+    if pair.taken_back and status.lead_status is not None:
+        text = f"'{visible(pair.taken_back)}' was written in a run that was cut off, and taken back in ClickUp since"
+        draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows"))
     draft.notices.extend(Notice(lead.id, task.id, text) for text in content.notices)
 
 

@@ -82,6 +82,18 @@ def test_a_blank_lead_status_takes_what_leads_back_from_the_task(scene: Scene) -
     assert scene.status(lead) == "QUALIFIED"
 
 
+def test_a_status_typed_into_a_blank_cell_is_a_change_though_it_stood_there_before(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status=None)
+    assert scene.quiet().code == 0
+    scene.edit(lead, Status="NEW")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    run = scene.run()
+    assert [each["record_id"] for each in run.report["conflicts"]] == [lead]
+    assert (scene.status(lead), scene.task_status(task)) == ("NEW", "to do")
+
+
 def test_a_blank_lead_gets_a_task_with_the_first_rows_status(scene: Scene) -> None:
     lead, task = scene.pair(None)
     assert scene.task_status(task) == "to do"

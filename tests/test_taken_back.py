@@ -248,3 +248,44 @@ def test_a_listing_that_leaves_out_a_known_task_is_no_ground_for_a_create(direct
     direct.clickup.hide_new_for = 1e9
     run = direct.run("--full")
     assert (run.code, run.writes, direct.named_by(lead)) == (1, [], "")
+
+
+@pytest.mark.parametrize("home_again", [False, True])
+def test_a_task_moved_to_another_list_after_a_run_died_takes_no_status_back_unsaid(
+    direct: DirectScene, home_again: bool
+) -> None:
+    """Moving it begins its time in status anew, as if somebody had put the status back."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="NEW")
+    direct.sandbox.faults.before("update_task", lambda: setattr(fate, "dead", True))
+    fate = Fate()
+    direct.sandbox.faults.add("503", route="update_task")
+    assert direct.killed_run(fate) is None
+    direct.sandbox.faults.clear()
+    direct.later(3)
+    direct.clickup.move(task, direct.clickup.second_list_id)
+    if home_again:
+        direct.later(3)
+        direct.clickup.move(task, direct.clickup.list_id)
+    direct.later(3)
+    run = direct.run()
+    assert run.code == 0
+    if home_again:
+        assert "taken back in ClickUp" in run.told(lead)
+    else:
+        assert [each["record_id"] for each in run.report["conflicts"]] == [lead]
+        assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+def test_a_lead_that_agrees_with_an_archived_task_as_last_seen_is_held_against_the_task_as_it_is(
+    direct: DirectScene,
+) -> None:
+    """Polls do not show archived tasks: people may have moved this one on."""
+    lead, task = direct.pair("LOST")
+    direct.clickup.archive(task)
+    direct.clickup.set_status(task, "in progress")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later()
+    run = direct.run()
+    assert [each["record_id"] for each in run.report["conflicts"]] == [lead]
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tests.campaign.kills import Totals
 
-PARTS = ("faults", "kills", "races", "damage", "answers", "histories", "mutants")
+PARTS = ("faults", "crowds", "kills", "races", "damage", "answers", "histories", "mutants")
 
 
 def main() -> int:

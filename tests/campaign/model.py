@@ -17,7 +17,7 @@ BACK = {"in progress": "CONTACTED", "complete": "QUALIFIED"}
 TASK_STATUSES = frozenset(STATUS_MAP.values())
 PERHAPS = "cannot be seen"
 # Notices that say, as a conflict does, that a person's status was written over.
-_UNDONE = ("in a run that was cut off", "had meanwhile been moved")
+_UNDONE = ("in a run that was cut off", "had meanwhile been moved", "it is restored")
 _MARKER_FIELD = "Airtable Record ID"
 
 
@@ -59,6 +59,8 @@ class Model:
         self.lost = False
         self.texts_lost: set[str] = set()
         """Leads of whose tasks the program cannot know any more that the description is its own."""
+        self.began = scene.clock.time()
+        """When the last run began to read."""
         self.late = False
         """Listings showed new tasks so late that polls may have missed edits of them."""
 
@@ -90,7 +92,7 @@ class Model:
 
     def visible(self, task: Task) -> bool:
         """Whether polls show what becomes of a task."""
-        if self.late or self.scene.clickup._hidden(task):
+        if self.late or self.began * 1000 < task.created + self.scene.clickup.hide_new_for * 1000:
             return False
         return task.listed and not task.archived and task.list_id == self.scene.clickup.list_id
 
@@ -264,6 +266,8 @@ class Model:
             due = edits.names[1] if name == edits.names[0] else name
             assert task.name == due, f"{lead} was renamed {name!r} (before: {edits.names}), its task is {task.name!r}"
         theirs = any(change.by == "person" and change.what in ("created", "description") for change in task.history)
+        # Linked by hand, it keeps the text that another lead brought it.
+        theirs = theirs or lead not in task.description
         if edits.detailed and not theirs and lead not in self.texts_lost:
             line = f"Email: {cells['Email']}\n" if cells.get("Email") else ""
             assert task.description.startswith(line or "Airtable record"), f"{lead}: {cells}, {task.description!r}"
