@@ -224,19 +224,20 @@ class _Program:
 
     def _sync(self, settings: Settings) -> Outcome:
         with contextlib.ExitStack() as stack:
-            stack.callback(Lock(settings.state_file).release)
+            lock = Lock(settings.state_file)
+            stack.callback(lock.release)
             self._ping(settings, "/start")
             in_step = False
             try:
-                state = stack.enter_context(contextlib.closing(self._open_state(settings)))
+                state = stack.enter_context(contextlib.closing(self._open_state(settings, lost=lock.taken_before)))
                 outcome = self._run_engine(settings, state)
                 in_step = exit_code(outcome, dry_run=False) == 0
             finally:
                 self._ping(settings, "" if in_step else "/fail")
             return outcome
 
-    def _open_state(self, settings: Settings) -> State:
-        state = State.open(settings.state_file)
+    def _open_state(self, settings: Settings, *, lost: bool) -> State:
+        state = State.open(settings.state_file, lost=lost)
         try:
             state.bind(binding(settings))
         except StateError as error:
@@ -245,7 +246,7 @@ class _Program:
                 raise
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.time()))
             log.warning("%s; it is kept as %s", error, set_aside(settings.state_file, f".{stamp}.old"))
-            return self._open_state(settings)
+            return self._open_state(settings, lost=False)
         return state
 
     def _run_engine(self, settings: Settings, state: State) -> Outcome:

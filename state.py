@@ -73,11 +73,13 @@ _KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 class Lock:
     """One run at a time per state file. The kernel lets go of it when the process dies, however it dies.
 
-    It is an exclusive SQLite transaction on an empty file beside the state, which works alike on every system.
+    It is an exclusive SQLite transaction on an empty file beside the state, which works alike on every system. The file
+    stays, and `taken_before` says whether an earlier run left it: then a state that is not there was lost.
     """
 
     def __init__(self, state_file: Path) -> None:
         path = _beside(Path(os.path.realpath(state_file)), ".lock")  # one lock, also for those who come by a link
+        self.taken_before = path.exists()
         _create_private(path)
         try:
             self._held = _held_exclusively(path)
@@ -98,20 +100,18 @@ class Lock:
 class State:
     """The open state file.
 
-    `new` is true where there was none before. Open it with `State.open`, or with `State.copy` for a run that must
-    not write.
+    Open it with `State.open`, or with `State.copy` for a run that must not write.
     """
 
-    def __init__(self, connection: sqlite3.Connection, where: str, new: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, where: str) -> None:
         self._db = connection
         self._where = where
         self._mutex = threading.RLock()
         self._binding: str | None = None
-        self.new = new
 
     @classmethod
-    def open(cls, path: Path) -> State:
-        """Open or create the file, with mode 0600.
+    def open(cls, path: Path, *, lost: bool = False) -> State:
+        """Open or create the file, with mode 0600. `lost`: if there is none, the one of an earlier run was lost.
 
         Raises StateError where it is damaged, of a newer version, no state file at all, or cannot be written.
         """
@@ -119,7 +119,7 @@ class State:
         with _closed_on_failure(path, str(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            return cls._prepared(connection, str(path))
+            return cls._prepared(connection, str(path), lost=lost)
 
     @classmethod
     def copy(cls, path: Path) -> State:
@@ -131,15 +131,15 @@ class State:
             return cls._prepared(connection, str(path))
 
     @classmethod
-    def _prepared(cls, connection: sqlite3.Connection, where: str) -> State:
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        state = cls(connection, where, new=tables == 0)
-        if state.new:
+    def _prepared(cls, connection: sqlite3.Connection, where: str, *, lost: bool = False) -> State:
+        state = cls(connection, where)
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             with state._transaction():
                 for statement in _STATEMENTS:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={VERSION}")
                 connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+                state._set("lost", "1" if lost else None)
             return state
         state._examine()
         return state

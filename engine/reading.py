@@ -201,9 +201,10 @@ class Reading:
         self._doubt_an_empty_listing()
 
     def traces(self) -> bool:
-        """Whether anything shows that the two sides were synced before: links, Task IDs, markers."""
+        """Whether anything shows that the two sides were synced before: links, a lost state, Task IDs, markers."""
         return (
             self._state.value("binding") is not None
+            or self._state.value("lost") is not None
             or any(isinstance(task, KnownTask) and is_record_id(task.marker) for task in self.tasks.values())
             or any(lead is not None and lead.task_cell != "" for lead in self.leads.values())
         )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.campaign.faults import AFTER, BEFORE, HANG_SECONDS, Fault
-from tests.campaign.kills import HIDDEN_SECONDS, Totals, ended, killer, scene_for_processes, started
+from tests.campaign.kills import HIDDEN_SECONDS, Totals, ended, killer, lose_state, scene_for_processes, started
 from tests.campaign.load import MixedLoad
 from tests.scene import Scene
 
@@ -152,9 +152,7 @@ def _play_death(case: Death, folder: Path) -> int:
         assert code == -signal.SIGKILL, (code, said)
         scene.sandbox.faults.clear()
         if case.lost:
-            for path in scene.folder.glob("state*"):
-                path.unlink()
-            scene.later(HIDDEN_SECONDS)
+            lose_state(scene)
         scene.later(1)
         load.settle(scene.run())
         return gate.most

@@ -143,7 +143,6 @@ class Histories(RuleBasedStateMachine):
     def _round(self, burst: Burst, then: Then) -> None:
         self._act(burst)
         self._pass()
-        self._wait_if_nothing_tells()
         how, flags, details = then
         if how == "run":
             self._run(flags)
@@ -366,13 +365,6 @@ class Histories(RuleBasedStateMachine):
             assert (run.code, run.writes) == (3, []), run
         self.scene.state_file.unlink(missing_ok=True)
         self.model.state_lost()
-
-    def _wait_if_nothing_tells(self) -> None:
-        """Without a state file and without a trace of earlier runs, a create in mid-air cannot be known of."""
-        if self.scene.state_file.exists():
-            return
-        if not any(cells.get("ClickUp Task ID") for cells in self.model.leads().values()):
-            self.scene.later(DOUBT_SECONDS + 10)
 
     def _state_bytes(self) -> bytes:
         return self.scene.state_file.read_bytes() if self.scene.state_file.exists() else b""

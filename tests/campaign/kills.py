@@ -139,7 +139,7 @@ def play(kill: Kill, folder: Path) -> None:
         if kill.again:
             _die_again(scene, kill, flags)
         if kill.lost:
-            _lose_state(scene)
+            lose_state(scene)
         scene.later(1)
         load.settle(scene.run())
 
@@ -163,12 +163,10 @@ def _die_again(scene: Scene, kill: Kill, flags: tuple[str, ...]) -> None:
     ended(process)
 
 
-def _lose_state(scene: Scene) -> None:
-    """The state file is gone. Where no lead names a task yet, ClickUp's listing is the only trace: give it time."""
-    for path in scene.folder.glob("state*"):
-        path.unlink()
-    if not any(fields.get("ClickUp Task ID") for fields in scene.airtable.records().values()):
-        scene.later(HIDDEN_SECONDS)
+def lose_state(scene: Scene) -> None:
+    """The state file is gone, the lock file beside it is not."""
+    for ending in ("", "-wal", "-shm"):
+        scene.state_file.with_name(scene.state_file.name + ending).unlink(missing_ok=True)
 
 
 def _at_commit(scene: Scene, number: int, when: str, flags: tuple[str, ...]) -> tuple[int, str]:
