@@ -331,7 +331,7 @@ class Histories(RuleBasedStateMachine):
 
     def _run_to_its_death(self, flags: Sequence[str], death: tuple[str, int, str]) -> None:
         before = len(self.scene.sandbox.log)
-        self.model.began = self.scene.clock.time()
+        self.model.run_begins()
         run = self.scene.killed_run(Fate(*death), *flags)
         if run is None:
             self.model.half_done()
@@ -340,7 +340,7 @@ class Histories(RuleBasedStateMachine):
 
     def _run(self, flags: Sequence[str], *, only: str = "", dry: bool = False) -> Run:
         before = len(self.scene.sandbox.log)
-        self.model.began = self.scene.clock.time()
+        self.model.run_begins()
         run = self.scene.run(*flags)
         self.model.observe(run, self._touched(before), only=only, dry=dry)
         return run

@@ -180,9 +180,6 @@ class Model:
 
     def check_always(self) -> None:
         """No lead has two tasks of the program's making, and nobody's tasks are as people left them."""
-        if self.lost:
-            home = self.scene.clickup.list_id
-            self.excused.update(task.id for task in self.tasks() if task.private or task.list_id != home)
         makers: dict[str, list[str]] = {}
         for task in self.tasks():
             made_by_us = task.history[0].by == "api"
@@ -197,6 +194,13 @@ class Model:
             assert len(tasks) == 1, f"{lead} has tasks {tasks}"
 
     # --- what a run promised
+
+    def run_begins(self) -> None:
+        """Without a state, a run cannot know of a task that is out of its sight."""
+        self.began = self.scene.clock.time()
+        if self.lost:
+            home = self.scene.clickup.list_id
+            self.excused.update(task.id for task in self.tasks() if task.private or task.list_id != home)
 
     def observe(self, run: Run, touched: set[str], *, only: str = "", dry: bool = False) -> None:
         """After a run that ended by itself: what its exit code and its silence promise, and whose edits stand.
