@@ -289,3 +289,16 @@ def test_a_lead_that_agrees_with_an_archived_task_as_last_seen_is_held_against_t
     run = direct.run()
     assert [each["record_id"] for each in run.report["conflicts"]] == [lead]
     assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+
+
+def test_a_state_lost_right_after_the_very_first_create_makes_no_second_task(direct: DirectScene) -> None:
+    """ClickUp does not list the task yet, and the lead names none: only the lock file tells that there was a run."""
+    lead = direct.lead("NEW")
+    direct.clickup.hide_new_for = 60
+    killed_after_the_first("create_task", direct)
+    direct.state_file.unlink()
+    direct.later(1)
+    direct.run()
+    direct.later(150)
+    direct.run()
+    direct.assert_linked(lead, direct.named_by(lead))

@@ -264,6 +264,12 @@ MUTANTS = (
         _replaced(engine.run._Run, "_settle_creates", _nothing),
     ),
     Mutant(
+        "a lost state unnoticed",
+        "a state file that is gone, though an earlier run left its lock, counts as a first run",
+        "tests/test_taken_back.py::test_a_state_lost_right_after_the_very_first_create_makes_no_second_task",
+        _replaced(Reading, "traces", _no),
+    ),
+    Mutant(
         "watermark past a failed record",
         "what failed is forgotten, and the watermark passes it",
         "tests/test_taken_back.py::test_what_fails_is_tried_again_however_often_it_fails",
