@@ -46,6 +46,8 @@ DEFAULTS: Mapping[str, str] = {
     "SYNC_HTTP_TIMEOUT_SECONDS": "65",
     "SYNC_RETRY_WAIT_SECONDS": "1",
     "SYNC_TIME_BUDGET_SECONDS": "",
+    "AIRTABLE_MONTHLY_CALLS": "",
+    "CLICKUP_MONTHLY_CALLS": "",
     "HEALTHCHECK_URL": "",
     "AIRTABLE_API_URL": "https://api.airtable.com/v0",
     "CLICKUP_API_URL": "https://api.clickup.com/api/v2",
@@ -55,6 +57,7 @@ NAMES = (*REQUIRED, *DEFAULTS)
 _OUR_PREFIXES = ("AIRTABLE_", "CLICKUP_", "SYNC_")
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_HOURS = 8_760.0
+_MOST_CALLS = 1_000_000_000
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _Choice = TypeVar("_Choice", bound=str)
@@ -89,6 +92,8 @@ class Settings:
     http_timeout_seconds: float
     retry_wait_seconds: float
     time_budget_seconds: float | None
+    airtable_monthly_calls: int | None
+    clickup_monthly_calls: int | None
     healthcheck_url: str = field(repr=False)
     airtable_api_url: str
     clickup_api_url: str
@@ -227,6 +232,8 @@ class _Reader:
             http_timeout_seconds=self._number("SYNC_HTTP_TIMEOUT_SECONDS", zero=False),
             retry_wait_seconds=self._number("SYNC_RETRY_WAIT_SECONDS"),
             time_budget_seconds=self._time_budget(),
+            airtable_monthly_calls=self._calls("AIRTABLE_MONTHLY_CALLS"),
+            clickup_monthly_calls=self._calls("CLICKUP_MONTHLY_CALLS"),
             healthcheck_url=self._checked("HEALTHCHECK_URL", _address_fault).rstrip("/"),
             airtable_api_url=self._checked("AIRTABLE_API_URL", _address_fault).rstrip("/"),
             clickup_api_url=self._checked("CLICKUP_API_URL", _address_fault).rstrip("/"),
@@ -311,6 +318,15 @@ class _Reader:
     def _time_budget(self) -> float | None:
         name = "SYNC_TIME_BUDGET_SECONDS"
         return self._number(name, zero=False) if name in self._values else None
+
+    def _calls(self, name: str) -> int | None:
+        text = self._text(name)
+        if not text:
+            return None
+        calls = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else 0
+        if not 0 < calls <= _MOST_CALLS:
+            self._wrong(name, f"it must be a whole number above 0 and up to {_MOST_CALLS:,}, digits only")
+        return calls
 
 
 # Each of these says what is wrong with a value and what to do about it, or "". None repeats a token.

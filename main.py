@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import io
 import json
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TextIO
 
+from budget import Cost, Usage, month_of, predict, usage_of, warning, work_of
 from clients import airtable, clickup
 from clients.errors import AuthError, NotFound, QuotaSpent
 from clients.http import Http, ping
@@ -27,16 +29,16 @@ from clock import Clock, SystemClock
 from config import Settings, binding, load
 from engine import Options, Progress, Tools, check, sync
 from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
-from models import Notice, Outcome, Plan
+from models import Notice, Outcome
 from report import (
     as_json,
     check_lines,
-    cost,
     count_rows,
     duration,
     error_lines,
     exit_code,
     explain_lines,
+    moment,
     outcome_of_error,
     plan_lines,
     problem_lines,
@@ -52,6 +54,7 @@ WORKERS = 16
 GRACE_SECONDS = 8.0
 _PING_SECONDS = 5.0
 _LOOK_UP_SECONDS = 0.2
+_DAY = 86_400.0
 _EXIT_CODES: tuple[tuple[type[SyncError], int], ...] = (
     (ConfigError, 2),
     (StateError, 3),
@@ -170,6 +173,8 @@ class _Program:
         self._started = clock.monotonic()
         self._https: dict[str, Http] = {}
         self._clickup_pacer = ClickUpPacer()
+        self._usage: dict[str, Usage] | None = None
+        self._said_once: list[str] = []
         self._report_file: Path | None = None
         self._show: _Show = _Lines(self._say, quiet=flags.quiet)
 
@@ -205,7 +210,10 @@ class _Program:
     def _check(self, settings: Settings) -> Outcome:
         with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings) as tools:
             state.bind(binding(settings))
-            found = check(settings, tools)
+            try:
+                found = check(settings, tools)
+            finally:
+                self._note_usage(settings, state, counted=False)
         self._result(
             check_lines(
                 table_id=found.table_id,
@@ -220,7 +228,10 @@ class _Program:
         """A dry run: on a copy of the state, and without the lock."""
         with contextlib.closing(State.copy(settings.state_file)) as state:
             state.bind(binding(settings))
-            return self._run_engine(settings, state)
+            try:
+                return self._run_engine(settings, state)
+            finally:
+                self._note_usage(settings, state, counted=False)
 
     def _sync(self, settings: Settings) -> Outcome:
         with contextlib.ExitStack() as stack:
@@ -230,11 +241,79 @@ class _Program:
             in_step = False
             try:
                 state = stack.enter_context(contextlib.closing(self._open_state(settings, lost=lock.taken_before)))
-                outcome = self._run_engine(settings, state)
+                outcome = self._counted(settings, state)
                 in_step = exit_code(outcome, dry_run=False) == 0
             finally:
                 self._ping(settings, "" if in_step else "/fail")
             return outcome
+
+    def _counted(self, settings: Settings, state: State) -> Outcome:
+        """One run, and its line in the history, however it ends."""
+        code, full = 1, False
+        try:
+            outcome = self._run_engine(settings, state)
+            code, full = exit_code(outcome, dry_run=False), outcome.full
+        except SyncError as error:
+            code = _exit_code_of(error)
+            raise
+        else:
+            return outcome
+        finally:
+            self._keep_run(settings, state, code, full)
+
+    def _keep_run(self, settings: Settings, state: State, code: int, full: bool) -> None:
+        try:
+            state.keep_run(
+                started_at=moment(self._started_at),
+                seconds=self._clock.monotonic() - self._started,
+                exit_code=code,
+                full=full,
+                **self._requests(),
+            )
+            self._note_usage(settings, state, counted=True)
+            self._said_once = self._not_said_before(state)
+        except StateError as error:
+            log.warning("what this run sent could not be counted: %s", error)
+
+    def _note_usage(self, settings: Settings, state: State, *, counted: bool) -> None:
+        """What the month has cost so far. What only looks is not `counted` in the state: it adds itself."""
+        own = dict.fromkeys(("airtable", "clickup"), 0) if counted else self._requests()
+        used = state.requests_in_month(month_of(self._started_at))
+        runs, *day = state.runs_since(moment(self._started_at - _DAY))
+        self._usage = {
+            "airtable": usage_of(
+                "Airtable",
+                used=used[0] + own["airtable"],
+                allowed=settings.airtable_monthly_calls,
+                idle=2 if settings.view else 1,
+                day=(runs, day[0]),
+            ),
+            "clickup": usage_of(
+                "ClickUp",
+                used=used[1] + own["clickup"],
+                allowed=settings.clickup_monthly_calls,
+                idle=1,
+                day=(runs, day[1]),
+            ),
+        }
+
+    def _not_said_before(self, state: State) -> list[str]:
+        """The warnings that are new this month: with -q each is told once, since that may be read by mail."""
+        said: dict[str, int] = json.loads(state.value("said_of_month") or "{}")
+        month = month_of(self._started_at)
+        new = []
+        for service, usage in (self._usage or {}).items():
+            key = f"{month} {service}"
+            if usage.stage > said.get(key, 0):
+                new.append(warning(usage, self._started_at))
+                said[key] = usage.stage
+        if new:
+            now = {key: stage for key, stage in said.items() if key.startswith(month)}
+            state.keep_values({"said_of_month": json.dumps(now)})
+        return new
+
+    def _requests(self) -> dict[str, int]:
+        return {service: self._https[service].requests if self._https else 0 for service in ("airtable", "clickup")}
 
     def _open_state(self, settings: Settings, *, lost: bool) -> State:
         state = State.open(settings.state_file, lost=lost)
@@ -302,6 +381,7 @@ class _Program:
                 self._clock,
                 self._stop,
                 WORKERS,
+                lambda: self._clickup_pacer.limit,
             )
 
     def _waiting(self, service: str, seconds: float, reason: str) -> None:
@@ -395,15 +475,23 @@ class _Program:
 
     def _end(self, outcome: Outcome, code: int, error: SyncError | None) -> int:
         """Say what came of it, and write the report."""
-        requests = {service: self._https[service].requests if self._https else 0 for service in ("airtable", "clickup")}
+        requests = self._requests()
         waited = {service: self._https[service].waited if self._https else 0.0 for service in requests}
         seconds = self._clock.monotonic() - self._started
+        warnings = [warning(each, self._started_at) for each in (self._usage or {}).values()]
+        outcome = dataclasses.replace(
+            outcome, notices=(*outcome.notices, *(Notice("", "", text) for text in warnings if text))
+        )
+        price = self._price(outcome, seconds)
         if error is not None:
             self._tell_error(error)
+            for text in self._said_once:
+                self._say(f"note: {text}")
         elif self._flags.explain:
             self._result(explain_lines(self._flags.explain, outcome))
         elif self._looks_only:
-            self._result([*self._planned(outcome.plan), *problem_lines(outcome)])
+            planned = [] if outcome.plan is None or price is None else plan_lines(outcome.plan, price)
+            self._result([*planned, *problem_lines(outcome)])
         else:
             self._tell(outcome, traffic_line(full=outcome.full, seconds=seconds, requests=requests, waited=waited))
         report = as_json(
@@ -413,6 +501,8 @@ class _Program:
             exit_code=code,
             requests=requests,
             waited=waited,
+            usage=self._usage,
+            price=price,
         )
         text = json.dumps(report, indent=2)
         if self._flags.json:
@@ -421,7 +511,7 @@ class _Program:
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:
         if self._flags.quiet:
-            for line in problem_lines(outcome, quiet=True):
+            for line in (*problem_lines(outcome, quiet=True), *(f"note: {text}" for text in self._said_once)):
                 self._say(line)
             return
         self._result(problem_lines(outcome))
@@ -433,8 +523,19 @@ class _Program:
             self._result(summary_lines(outcome))
         self._result([traffic])
 
-    def _planned(self, plan: Plan | None) -> list[str]:
-        return [] if plan is None else plan_lines(plan, cost(plan, clickup_per_minute=self._clickup_pacer.limit))
+    def _price(self, outcome: Outcome, seconds: float) -> Cost | None:
+        """What a run will take whose plan this is: it reads what this one has read, and then writes."""
+        if outcome.plan is None:
+            return None
+        reads = self._requests()
+        work = work_of(
+            outcome.plan,
+            airtable_reads=reads["airtable"],
+            clickup_reads=reads["clickup"],
+            reading_seconds=seconds,
+            doubt=outcome.doubt,
+        )
+        return predict(work, clickup_per_minute=self._clickup_pacer.limit)
 
     def _tell_error(self, error: SyncError) -> None:
         lines = error_lines(error)

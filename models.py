@@ -391,7 +391,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one run. `plan` is there for a dry run only; `stopped` says why the run ended early."""
+    """What came of one run.
+
+    `plan` is there for a dry run only, and so is `doubt`: the seconds that a run would wait before its first create,
+    None for none. `stopped` says why the run ended early.
+    """
 
     full: bool
     created: int = 0
@@ -406,5 +410,6 @@ class Outcome:
     notices: tuple[Notice, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     plan: Plan | None = None
+    doubt: float | None = None
     stopped: str = ""
     needs_person: bool = False

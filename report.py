@@ -7,19 +7,16 @@ escaped, and cut to a length that a person reads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from budget import Cost, Usage, end_of_month, month_of
 from errors import ConfigError, SyncError
 from models import Action, Change, Conflict, CreateTask, Failure, Notice, Outcome, Plan, UpdateLead
 from text import cut, one_line, visible
 
 VERSION = 1
-CLICKUP_PER_MINUTE = 100
-AIRTABLE_PER_SECOND = 5
 
-_AIRTABLE_BATCH = 10
 _VALUE_LENGTH = 60
 _SAID_LENGTH = 500
 _PROBLEM_LENGTH = 2000
@@ -62,15 +59,18 @@ def as_json(
     exit_code: int,
     requests: Mapping[str, int],
     waited: Mapping[str, float],
+    usage: Mapping[str, Usage] | None = None,
+    price: Cost | None = None,
 ) -> dict[str, Any]:
     """The JSON report, version 1.
 
     `started_at` is in Unix seconds and comes out as UTC in ISO 8601; `requests` and `waited` (seconds) are by service,
-    "airtable" and "clickup". Values of a plan are as they are, cut to 2,000 characters; errors are on one line.
+    "airtable" and "clickup"; so is `usage`, of the month in which the run began. `price` is what a run would take
+    whose plan this is. Values of a plan are as they are, cut to 2,000 characters; errors are on one line.
     """
     return {
         "version": VERSION,
-        "started_at": datetime.fromtimestamp(started_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "started_at": moment(started_at),
         "seconds": round(seconds, 3),
         "exit_code": exit_code,
         "full": outcome.full,
@@ -94,7 +94,26 @@ def as_json(
         "stopped": _said(outcome.stopped),
         "requests": dict(requests),
         "waited_seconds": {service: round(each, 3) for service, each in waited.items()},
+        "month": None if usage is None else _month_json(usage, started_at),
+        "cost": None if price is None else _cost_json(price),
     }
+
+
+def moment(seconds: float) -> str:
+    """Unix seconds as UTC in ISO 8601."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _month_json(usage: Mapping[str, Usage], started_at: float) -> dict[str, Any]:
+    return {
+        "name": month_of(started_at),
+        "ends_at": moment(end_of_month(started_at)),
+        **{service: {"used": each.used, "allowed": each.allowed} for service, each in usage.items()},
+    }
+
+
+def _cost_json(price: Cost) -> dict[str, Any]:
+    return {"airtable": price.airtable, "clickup": price.clickup, "seconds": round(price.seconds)}
 
 
 def _failure_json(failure: Failure) -> dict[str, Any]:
@@ -134,43 +153,6 @@ def _action_json(action: Action) -> dict[str, Any]:
 
 
 # --- what a plan holds ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What carrying out a plan takes: requests to each service, and the seconds that their limits make of it at least.
-
-    `per_minute` is ClickUp's limit that this was reckoned with.
-    """
-
-    airtable: int
-    clickup: int
-    seconds: float
-    per_minute: int
-
-
-def cost(
-    plan: Plan, *, clickup_per_minute: int = CLICKUP_PER_MINUTE, airtable_per_second: int = AIRTABLE_PER_SECOND
-) -> Cost:
-    """ClickUp takes tasks one by one, and a marker with a request of its own; Airtable takes ten leads at once.
-
-    ClickUp counts by the minute, and a minute's requests may go all at once.
-    https://developer.clickup.com/docs/rate-limits https://airtable.com/developers/web/api/rate-limits
-    """
-    marker_alone = sum(1 for update in plan.task_updates if update.set_marker and _only_marker(update.changes))
-    markers = sum(1 for update in plan.task_updates if update.set_marker)
-    clickup = len(plan.creates) + len(plan.task_updates) + markers - marker_alone
-    airtable = _batches(len(plan.lead_updates)) + _batches(len(plan.creates))
-    full_minutes = max(0, clickup - 1) // clickup_per_minute
-    return Cost(airtable, clickup, max(60.0 * full_minutes, airtable / airtable_per_second), clickup_per_minute)
-
-
-def _only_marker(changes: Iterable[Change]) -> bool:
-    return all(change.field == "marker" for change in changes)
-
-
-def _batches(rows: int) -> int:
-    return -(-rows // _AIRTABLE_BATCH)
 
 
 def _actions(plan: Plan) -> tuple[Action, ...]:
@@ -214,8 +196,8 @@ def plan_lines(plan: Plan, price: Cost) -> list[str]:
     if price.seconds >= 5:
         takes = f"at least {duration(price.seconds)}, at {price.per_minute:,} requests a minute to ClickUp"
     lines.append(
-        f"{_count(len(actions), 'change')}: {_count(price.clickup, 'request')} to ClickUp, {price.airtable:,} to "
-        f"Airtable; takes {takes}. Nothing was written."
+        f"{_count(len(actions), 'change')}: a run sends {_count(price.clickup, 'request')} to ClickUp and "
+        f"{price.airtable:,} to Airtable, its reading included, and takes {takes}. Nothing was written."
     )
     return lines
 

@@ -28,10 +28,11 @@ from models import (
 )
 from text import visible
 
-VERSION = 1
+VERSION = 2
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
+_MONTHS_KEPT = 24
 _FEW_PAGES = 256
 _SEAL = 8
 
@@ -65,8 +66,10 @@ CREATE TABLE runs (
     started_at TEXT NOT NULL, seconds REAL NOT NULL, exit_code INTEGER NOT NULL, full INTEGER NOT NULL,
     airtable INTEGER NOT NULL, clickup INTEGER NOT NULL
 );
+CREATE TABLE months (name TEXT PRIMARY KEY, airtable INTEGER NOT NULL, clickup INTEGER NOT NULL) WITHOUT ROWID;
 """
 _STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
+_TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
 _KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -361,12 +364,8 @@ class State:
         *,
         unfinished: Iterable[Failure] | None,
         values: Mapping[str, str | None],
-        run: tuple[str, float, int, bool, int, int],
     ) -> None:
-        """Keep what the next run needs: the unfinished records (None: as they were), watermarks, and this run's line.
-
-        `run` is started_at, seconds, exit code, full, requests to Airtable, requests to ClickUp.
-        """
+        """Keep what the next run needs: the unfinished records (None: as they were) and watermarks."""
         with self._transaction():
             if unfinished is not None:
                 self._db.execute("DELETE FROM unfinished")
@@ -376,8 +375,44 @@ class State:
                 )
             for name, value in values.items():
                 self._set(name, value)
-            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", run)
+
+    # --- what runs sent
+
+    def keep_run(
+        self, *, started_at: str, seconds: float, exit_code: int, full: bool, airtable: int, clickup: int
+    ) -> None:
+        """Add a run to the history, and its requests to those of the month in which it began.
+
+        `started_at` is UTC in ISO 8601. The newest thousand runs and two years of months are kept.
+        """
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (started_at, seconds, exit_code, full, airtable, clickup)
+            )
             self._db.execute("DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (_RUNS_KEPT,))
+            self._db.execute(
+                "INSERT INTO months VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "airtable = airtable + excluded.airtable, clickup = clickup + excluded.clickup",
+                (started_at[: len("2026-09")], airtable, clickup),
+            )
+            self._db.execute(
+                "DELETE FROM months WHERE name NOT IN (SELECT name FROM months ORDER BY name DESC LIMIT ?)",
+                (_MONTHS_KEPT,),
+            )
+
+    def requests_in_month(self, month: str) -> tuple[int, int]:
+        """The requests to Airtable and to ClickUp of the runs that began in a month, such as 2026-09."""
+        query = f"SELECT {_TOTALS} FROM months WHERE name = ?"  # noqa: S608 - only names of ours
+        with self._reading():
+            airtable, clickup = self._db.execute(query, (month,)).fetchone()
+            return int(airtable), int(clickup)
+
+    def runs_since(self, started_at: str) -> tuple[int, int, int]:
+        """How many of the kept runs began at this moment or later, and their requests to Airtable and to ClickUp."""
+        query = f"SELECT count(*), {_TOTALS} FROM runs WHERE started_at >= ?"  # noqa: S608 - only names of ours
+        with self._reading():
+            count, airtable, clickup = self._db.execute(query, (started_at,)).fetchone()
+            return int(count), int(airtable), int(clickup)
 
     # --- SQLite itself
 

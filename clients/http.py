@@ -160,7 +160,8 @@ class Http:
 
     `requests` counts what was put on the wire, every attempt; `waited` is the seconds during which at least one
     request stood waiting for its turn or backing off. `on_wait(seconds, reason)` is called at the start of each
-    such stretch of a second or more.
+    such stretch of a second or more. A request that would have to wait for its turn past `deadline`, in seconds of the
+    clock that only grows, is not sent.
     """
 
     def __init__(
@@ -189,6 +190,7 @@ class Http:
         self.requests = 0
         self.waited = 0.0
         self.on_wait = on_wait
+        self.deadline: float | None = None
         self.service = service
         self._secret = token_header.rpartition(" ")[2]
         self._session = _session(service.address, _Token(token_header))
@@ -256,7 +258,7 @@ class Http:
         refusals. After 8 requests in a row were given up, or two minutes without any success, nothing more is sent.
 
         Raises an ApiError, with `outcome_unknown` set if any attempt may have been carried out; Interrupted if
-        the stop event was set before anything was sent.
+        the stop event was set, or the deadline would pass, before anything was sent.
         """
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
         call = _Call(method, path, query, content, replayable, announce)
@@ -342,6 +344,8 @@ class Http:
                 if delay == 0.0:
                     call.turn = now
                     return
+                if self.deadline is not None and now + (delay or 0.0) > self.deadline:
+                    raise call.failure or self._interrupted(call)
                 if delay is None:
                     # Woken by any answer; looks up now and then, since nothing wakes it when `stop` is set.
                     self._changed.wait(_LOOK_UP)
@@ -355,13 +359,16 @@ class Http:
         if call.failure is not None:
             raise call.failure
         if self._stop.is_set():
-            raise Interrupted(f"stopped before this was sent: {self.service.name} {call.method} {call.path}")
+            raise self._interrupted(call)
         raise self._error(
             TransportError,
             call,
             f"not sent: the last {self._health.given_up} requests to it failed, the last one so: {self._health.last}",
             hint=f"run again when {self.service.name} answers",
         )
+
+    def _interrupted(self, call: _Call) -> Interrupted:
+        return Interrupted(f"stopped before this was sent: {self.service.name} {call.method} {call.path}")
 
     def _wait(self, seconds: float, reason: str) -> None:
         with self._changed:

@@ -97,6 +97,7 @@ class CarryingOut:
         self.created = self.updated = self.adopted = self.restored = self.pulled = 0
         self.halted: ApiError | None = None
         self.no_creates = ""
+        self._over = False
         self._spent = False
         self.setup_doubtful = False
 
@@ -164,7 +165,7 @@ class CarryingOut:
 
     def _going(self) -> bool:
         """Whether new work may be taken."""
-        if self._tools.stop.is_set() or self.halted is not None:
+        if self._tools.stop.is_set() or self.halted is not None or self._over:
             return False
         return self._deadline is None or self._tools.clock.monotonic() < self._deadline
 
@@ -187,6 +188,7 @@ class CarryingOut:
                 try:
                     work(action)
                 except Interrupted:
+                    self._over = True
                     return
                 except _ReadingTooOld:
                     continue  # it waited for its turn so long that the reading has to be checked once more
@@ -275,7 +277,7 @@ class CarryingOut:
         """Ten leads at once; a refused ten is sent again one by one, so that one bad record costs itself alone."""
         self._refresh(UPDATE_AGE_SECONDS)
         wanted = [update for update in updates if self._still_wanted(update.record_id)]
-        if not wanted:
+        if not wanted or not self._going():
             return
         try:
             self._write_leads(wanted)
@@ -522,11 +524,13 @@ class CarryingOut:
                 return
             try:
                 leads, tasks = self._reading.changed_meanwhile()
-            except (ApiError, Interrupted) as error:
+            except Interrupted:
+                self._over = True
+                return
+            except ApiError as error:
                 log.warning("what changed meanwhile could not be read, so the run ends here: %s", error)
                 with self._mutex:
-                    if isinstance(error, ApiError):
-                        self.halted = self.halted or error
+                    self.halted = self.halted or error
                 return
             self._cancel(leads, tasks)
             self._reading.read_at = self._tools.clock.monotonic()

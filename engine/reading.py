@@ -55,13 +55,17 @@ log = logging.getLogger("sync")
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
-    """What a run works with: the two clients, the time, and the word to stop."""
+    """What a run works with: the two clients, the time, and the word to stop.
+
+    `pace` answers how many requests a minute ClickUp allows, as far as that is known.
+    """
 
     airtable: AirtableClient
     clickup: ClickUpClient
     clock: Clock
     stop: threading.Event
     workers: int
+    pace: Callable[[], int]
 
 
 class LeadMaker:

@@ -6,11 +6,12 @@ import dataclasses
 import json
 import logging
 import re
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from budget import CLICKUP_PER_MINUTE
 from clients.errors import ApiError, InvalidRequest, NotFound
+from clients.pacing import CLICKUP_WINDOW
 from config import Settings, fingerprint
 from engine import setup as setup_room
 from engine.carrying_out import CarryingOut, Progress, claims
@@ -64,6 +65,7 @@ class _Run:
         self._partial = bool(options.only or options.phase is not None)
         self._warnings: list[str] = []
         self._examined = False
+        self._put_off: dict[str, Failure] = {}
 
     def run(self) -> Outcome:
         setup = self._setup()
@@ -71,16 +73,21 @@ class _Run:
         made = limited(whole, creates=self._options.limit, phase=self._options.phase)
         self._partial = self._partial or any(failure.phase == 0 for failure in made.left)
         outcome = _planned(made, reading, self._warnings, self._pairs(reading, made))
-        outcome = dataclasses.replace(outcome, failed=(*outcome.failed, *self._not_there(made)))
+        put_off = [failure for record_id, failure in self._put_off.items() if record_id not in reading.leads]
+        outcome = dataclasses.replace(
+            outcome, failed=(*outcome.failed, *self._not_there(made)), left=(*outcome.left, *put_off)
+        )
         brake = "" if self._options.force else _brake(made, outcome.pairs)
         if self._options.dry_run:
             stop = (Notice("", "", f"a run would stop here: {brake}"),) if brake else ()
-            return dataclasses.replace(outcome, plan=made, notices=(*outcome.notices, *stop))
+            doubt = self._doubt(reading) if made.creates and not self._untouched(reading) else None
+            return dataclasses.replace(outcome, plan=made, doubt=doubt, notices=(*outcome.notices, *stop))
         if brake:
             raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
         claimed = claims(whole)
         outcome = dataclasses.replace(outcome, notices=(*self._untold(), *outcome.notices))
         self._keep_readings(reading, made, claimed, setup)
+        self._tools.clickup.http.deadline = self._deadline()
         work = CarryingOut(
             made, reading, self._settings, self._state, self._tools, self._progress, self._deadline(), claimed
         )
@@ -157,14 +164,30 @@ class _Run:
         reading = Reading(self._settings, setup, self._state, self._tools, full=full, only=self._options.only)
         unfinished = self._state.unfinished()
         announced = (*reading.creates, *reading.task_writes, *reading.lead_writes)
+        self._put_off = {} if full else self._beyond_the_budget(unfinished, {*announced, *self._options.only})
         self._progress.stage("reading everything" if full else "reading what changed", 0)
         reading.read(
             airtable_since=float(self._state.value("airtable_watermark") or 0),
             clickup_since=self._clickup_since(reading),
-            again={*(each.record_id for each in unfinished), *announced, *self._options.only},
+            again={*(each.record_id for each in unfinished), *announced, *self._options.only} - self._put_off.keys(),
             look=(each.task_id for each in unfinished if each.look and each.task_id),
         )
         return reading
+
+    def _beyond_the_budget(self, unfinished: Iterable[Failure], wanted: set[str]) -> dict[str, Failure]:
+        """Of the leads that earlier runs left without a task those that the time budget cannot reach either.
+
+        They need not be read: as long as nobody edits them they are as they were left, and an edit shows by itself.
+        """
+        budget = self._settings.time_budget_seconds
+        if budget is None:
+            return {}
+        left = {each.record_id: each for each in unfinished if each.record_id and each.phase == 0}
+        linked = self._state.links_of(leads=left)
+        waiting = [record_id for record_id in left if record_id not in linked and record_id not in wanted]
+        windows = 1 + int(budget // CLICKUP_WINDOW)
+        within_reach = windows * int(self._state.value("pace") or CLICKUP_PER_MINUTE)
+        return {record_id: left[record_id] for record_id in waiting[within_reach:]}
 
     def _clickup_since(self, reading: Reading) -> int:
         """The watermark in milliseconds, but never past a create whose outcome is unknown: its task may show late."""
@@ -202,19 +225,30 @@ class _Run:
         """A new state file: where nothing shows an earlier run, creates are safe; else the time of doubt begins."""
         if self._state.value("creates_settled") is not None or self._state.value("born") is not None:
             return
-        if reading.traces():
-            self._state.keep_values({"born": repr(reading.clickup_date)})
-        else:
+        if self._untouched(reading):
             self._state.keep_values({"creates_settled": "1"})
+        else:
+            self._state.keep_values({"born": repr(reading.clickup_date)})
+
+    def _untouched(self, reading: Reading) -> bool:
+        """Whether there is no state and nothing shows an earlier run either."""
+        return self._state.value("born") is None and not reading.traces()
+
+    def _doubt(self, reading: Reading) -> float | None:
+        """The seconds until no create of an earlier run can turn up any more; None where that is certain already."""
+        if self._state.value("creates_settled") is not None:
+            return None
+        certain = float(self._state.value("born") or reading.clickup_date) + self._settings.create_doubt_seconds
+        if reading.full and reading.clickup_date >= certain:
+            return None
+        return max(0.0, certain - self._tools.clickup.now())
 
     def _settle_creates(self, reading: Reading, work: CarryingOut, made: Plan) -> None:
         """Without a state file, whoever ran before may have died in mid-create: wait that out once, and look again."""
         if self._state.value("creates_settled") is not None:
             return
-        born = float(self._state.value("born") or reading.clickup_date)
-        certain = born + self._settings.create_doubt_seconds
-        if not (reading.full and reading.clickup_date >= certain):
-            remaining = certain - self._tools.clickup.now()
+        remaining = self._doubt(reading)
+        if remaining is not None:
             deadline = self._deadline()
             if deadline is not None and self._tools.clock.monotonic() + remaining > deadline:
                 work.cancel(
@@ -227,10 +261,11 @@ class _Run:
                 log.warning("a new state file, but traces of earlier runs: waiting %.0f s before creating", remaining)
                 if self._tools.clock.wait(remaining, self._tools.stop):
                     return
-            self._look_for_late_tasks(born, reading, work, made)
+            self._look_for_late_tasks(reading, work, made)
         self._state.keep_values({"creates_settled": "1"})
 
-    def _look_for_late_tasks(self, born: float, reading: Reading, work: CarryingOut, made: Plan) -> None:
+    def _look_for_late_tasks(self, reading: Reading, work: CarryingOut, made: Plan) -> None:
+        born = float(self._state.value("born") or reading.clickup_date)
         since = int((born - self._settings.create_doubt_seconds) * 1000)
         wanted = {create.record_id for create in made.creates}
         found: set[str] = set()
@@ -279,7 +314,7 @@ class _Run:
     def _record(self, reading: Reading, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
         again = {failure.record_id: failure for failure in (*outcome.left, *outcome.failed) if failure.record_id}
-        values: dict[str, str | None] = {"untold": None}
+        values: dict[str, str | None] = {"untold": None, "pace": str(self._tools.pace())}
         ended_early = self._tools.stop.is_set() or halted
         unfinished: Iterable[Failure] | None = None
         if not self._partial and not ended_early:
@@ -293,19 +328,7 @@ class _Run:
                     values["settings"] = fingerprint(self._settings)
             else:
                 values["short"] = "1"
-        airtable, clickup = self._tools.airtable.http.requests, self._tools.clickup.http.requests
-        self._state.end_run(
-            unfinished=unfinished,
-            values=values,
-            run=(
-                time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started_at)),
-                self._tools.clock.monotonic() - self._started,
-                int(bool(outcome.failed or outcome.left or outcome.stopped)),
-                reading.full,
-                airtable,
-                clickup,
-            ),
-        )
+        self._state.end_run(unfinished=unfinished, values=values)
 
 
 def _without_unknown_field(setup: Setup, error: ApiError) -> Setup | None:

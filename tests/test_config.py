@@ -56,6 +56,7 @@ def test_six_settings_are_enough_and_the_rest_has_defaults() -> None:
     assert (settings.full_every_hours, settings.create_doubt_seconds) == (24, 120)
     assert (settings.http_timeout_seconds, settings.retry_wait_seconds) == (65, 1)
     assert settings.time_budget_seconds is None
+    assert (settings.airtable_monthly_calls, settings.clickup_monthly_calls) == (None, None)
     assert settings.healthcheck_url == ""
     assert settings.airtable_api_url == "https://api.airtable.com/v0"
     assert settings.clickup_api_url == "https://api.clickup.com/api/v2"
@@ -81,6 +82,8 @@ def test_every_setting_can_be_set() -> None:
             "SYNC_HTTP_TIMEOUT_SECONDS": "5",
             "SYNC_RETRY_WAIT_SECONDS": "0.25",
             "SYNC_TIME_BUDGET_SECONDS": "240",
+            "AIRTABLE_MONTHLY_CALLS": "1000",
+            "CLICKUP_MONTHLY_CALLS": "4000000",
             "HEALTHCHECK_URL": "https://hc.example/ping/abc/",
             "AIRTABLE_API_URL": "http://127.0.0.1:8080/v0/",
             "CLICKUP_API_URL": "http://[::1]:8080/api/v2",
@@ -96,6 +99,7 @@ def test_every_setting_can_be_set() -> None:
     assert (settings.full_every_hours, settings.create_doubt_seconds) == (0.5, 0)
     assert (settings.http_timeout_seconds, settings.retry_wait_seconds) == (5, 0.25)
     assert settings.time_budget_seconds == 240
+    assert (settings.airtable_monthly_calls, settings.clickup_monthly_calls) == (1000, 4_000_000)
     assert settings.healthcheck_url == "https://hc.example/ping/abc"
     assert settings.airtable_api_url == "http://127.0.0.1:8080/v0"
     assert settings.clickup_api_url == "http://[::1]:8080/api/v2"
@@ -167,6 +171,12 @@ def test_faults_of_every_kind_are_named_at_once() -> None:
         ("SYNC_HTTP_TIMEOUT_SECONDS", "1e300", "up to 86,400"),
         ("SYNC_RETRY_WAIT_SECONDS", "nan", "a number"),
         ("SYNC_TIME_BUDGET_SECONDS", "0", "above 0"),
+        ("AIRTABLE_MONTHLY_CALLS", "0", "above 0"),
+        ("AIRTABLE_MONTHLY_CALLS", "1,000", "digits only"),
+        ("AIRTABLE_MONTHLY_CALLS", "1e3", "digits only"),
+        ("CLICKUP_MONTHLY_CALLS", "-5", "above 0"),
+        ("CLICKUP_MONTHLY_CALLS", "9999999999999", "up to 1,000,000,000"),
+        ("CLICKUP_MONTHLY_CALLS", "\u0663\u0664", "digits only"),
         ("SYNC_STATE_FILE", ".", "is a folder"),
         ("SYNC_STATE_FILE", "no/such/folder/state.sqlite3", "does not exist"),
         ("SYNC_STATE_FILE", "x" * 5000, "write another"),
@@ -359,4 +369,4 @@ def test_a_state_file_is_bound_to_the_four_places_it_speaks_of() -> None:
 def test_every_default_is_a_value_that_may_be_set() -> None:
     assert problems(**DEFAULTS) == ()
     assert load({**GOOD, **DEFAULTS}) == load(GOOD)
-    assert len(NAMES) == len(set(NAMES)) == 24
+    assert len(NAMES) == len(set(NAMES)) == 26

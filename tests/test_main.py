@@ -291,14 +291,14 @@ def test_dry_run_takes_no_lock_and_prints_the_plan(scene: Scene) -> None:
     lock.release()
     assert code == 0
     assert f"lead → task  create  {lead}" in out
-    assert "1 request to ClickUp, 1 to Airtable" in out
+    assert "a run sends 4 requests to ClickUp and 3 to Airtable, its reading included" in out
 
 
 def test_a_long_plan_is_reckoned_with_the_limit_that_clickup_tells(tmp_path: Path) -> None:
     scene = Scene(tmp_path, clickup_limit=200)
     for number in range(450):
         scene.lead(name=f"Lead {number}")
-    assert "at least 2 min, at 200 requests a minute" in in_scene(scene, "--dry-run")[1]
+    assert "at least 2 min 4 s, at 200 requests a minute" in in_scene(scene, "--dry-run")[1]
     scene.close()
 
 

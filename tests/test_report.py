@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budget import Cost, Usage
 from errors import ConfigError, SafetyStop
 from models import (
     Change,
@@ -24,7 +25,6 @@ from models import (
 )
 from report import (
     as_json,
-    cost,
     duration,
     error_lines,
     exit_code,
@@ -64,6 +64,8 @@ def as_report(outcome: Outcome, code: int = 0) -> dict[str, Any]:
         exit_code=code,
         requests={"airtable": 2, "clickup": 3},
         waited={"airtable": 0.12345, "clickup": 0.0},
+        usage={"airtable": Usage("Airtable", 812, 1000), "clickup": Usage("ClickUp", 5321, None)},
+        price=Cost(3, 4, 61.4, 100),
     )
     read: dict[str, Any] = json.loads(json.dumps(made))
     return read
@@ -136,6 +138,13 @@ def test_the_report_of_a_run_has_every_key_of_the_contract() -> None:
         "stopped": "told to stop",
         "requests": {"airtable": 2, "clickup": 3},
         "waited_seconds": {"airtable": 0.123, "clickup": 0.0},
+        "month": {
+            "name": "2026-09",
+            "ends_at": "2026-10-01T00:00:00Z",
+            "airtable": {"used": 812, "allowed": 1000},
+            "clickup": {"used": 5321, "allowed": None},
+        },
+        "cost": {"airtable": 3, "clickup": 4, "seconds": 61},
     }
 
 
@@ -185,31 +194,6 @@ def test_a_run_that_ended_with_an_error_is_a_report_too() -> None:
     ]
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
-
-
-def test_the_cost_counts_one_request_for_each_task_and_one_for_ten_leads() -> None:
-    creates = tuple(create(f"rec{number:014}") for number in range(25))
-    price = cost(Plan(creates=creates, lead_updates=tuple(pull() for _ in range(11))))
-    assert (price.clickup, price.airtable) == (25, 2 + 3)
-    assert price.seconds < 5
-
-
-def test_a_marker_costs_a_request_of_its_own() -> None:
-    status, marker = Change("status", "a", "b"), Change("marker", "", LEAD)
-    assert cost(Plan(task_updates=(update(status),))).clickup == 1
-    assert cost(Plan(task_updates=(update(status, marker, marker=True),))).clickup == 2
-    assert cost(Plan(task_updates=(update(marker, marker=True),))).clickup == 1
-
-
-@pytest.mark.parametrize(
-    ("number", "limit", "seconds"), [(100, 100, 2), (101, 100, 60), (1250, 100, 720), (1250, 1000, 60)]
-)
-def test_the_time_follows_from_the_minutes_that_the_limit_makes(number: int, limit: int, seconds: float) -> None:
-    plan = Plan(creates=tuple(create(f"rec{each:014}") for each in range(number)))
-    assert cost(plan, clickup_per_minute=limit).seconds == pytest.approx(seconds)
-
-
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
@@ -235,7 +219,8 @@ def test_the_plan_shows_direction_old_new_and_reason_and_what_it_takes() -> None
         task_updates=(update(Change("status", "to do", "in progress"), reason="the lead's status changed"),),
         lead_updates=(pull(),),
     )
-    assert plan_lines(plan, cost(plan)) == [
+    takes = "a run sends 4 requests to ClickUp and 3 to Airtable, its reading included, and takes a few seconds"
+    assert plan_lines(plan, Cost(3, 4, 2.5, 100)) == [
         f"lead → task  update  {LEAD} (task {TASK}): the lead's status changed",
         "    status: 'to do' → 'in progress'",
         f"task → lead  pull    {LEAD} (task {TASK}): the task's status changed",
@@ -244,19 +229,19 @@ def test_the_plan_shows_direction_old_new_and_reason_and_what_it_takes() -> None
         "    name: → 'Ada'",
         "    status: → 'to do'",
         "    details: → 'Email: ada@example.com'",
-        "3 changes: 2 requests to ClickUp, 2 to Airtable; takes a few seconds. Nothing was written.",
+        f"3 changes: {takes}. Nothing was written.",
     ]
 
 
 def test_a_long_plan_tells_the_time_and_the_limit_it_was_reckoned_with() -> None:
     plan = Plan(creates=tuple(create(f"rec{each:014}") for each in range(1250)))
-    last = plan_lines(plan, cost(plan, clickup_per_minute=100))[-1]
-    assert "1,250 requests to ClickUp" in last
-    assert "at least 12 min, at 100 requests a minute" in last
+    last = plan_lines(plan, Cost(138, 1251, 732, 100))[-1]
+    assert "1,251 requests to ClickUp and 138 to Airtable" in last
+    assert "at least 12 min 12 s, at 100 requests a minute" in last
 
 
 def test_a_plan_without_an_action_says_so() -> None:
-    assert plan_lines(Plan(), cost(Plan())) == ["Nothing to write: there is nothing to do."]
+    assert plan_lines(Plan(), Cost(1, 1, 0, 100)) == ["Nothing to write: there is nothing to do."]
 
 
 def test_a_failure_is_named_with_its_record_its_reason_and_its_cure() -> None:
@@ -354,7 +339,7 @@ def test_no_text_forges_a_line_steers_a_terminal_or_floods_it(odd: str) -> None:
     plan = outcome.plan or Plan()
     lines = [
         *problem_lines(outcome),
-        *plan_lines(plan, cost(plan)),
+        *plan_lines(plan, Cost(2, 2, 0, 100)),
         *explain_lines(LEAD, outcome),
         *error_lines(ConfigError([odd], odd)),
     ]

@@ -19,7 +19,7 @@ from tests.campaign.kills import Totals
 from tests.scene import STATUS_MAP, Run, Scene
 
 PAGE = 4096
-PAGES = 14
+PAGES = 15
 MOST_RUNS = 5
 
 
