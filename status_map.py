@@ -5,6 +5,7 @@ Written as `NEW > To Do, CONTACTED = In Progress`: `>` carries the lead's status
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ TWO_WAY = "="
 _SEPARATORS = ",\n\r"
 
 
+# A run over many pairs asks a dozen times for each of them, and nearly always for the same few names.
+@functools.lru_cache(maxsize=256)
 def fold(status: str) -> str:
     """The form in which two spellings of one status are equal: no outer spaces, no letter case, composed accents."""
     caseless = unicodedata.normalize("NFD", status).casefold()

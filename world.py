@@ -67,18 +67,19 @@ class Index:
         for task in world.tasks.values():
             if isinstance(task, KnownTask) and is_record_id(task.marker):
                 self.bearers.setdefault(task.marker, []).append(task)
-        for remembered in self._remembered():
-            if remembered.id not in world.tasks:
-                self.bearers.setdefault(remembered.marker, []).append(remembered)
+        for task in self._remembered():
+            self.bearers.setdefault(task.marker, []).append(task)
         for lead in world.leads.values():
             reference = parse_reference(lead.task_cell) if lead else None
             if lead and isinstance(reference, str) and reference:
                 self.namers.setdefault(reference, []).append(lead)
 
     def _remembered(self) -> Iterable[KnownTask]:
-        yield from (remembered(link) for link in self.world.links.values())
+        """The tasks that only the state knows."""
+        read = self.world.tasks
+        yield from (remembered(link) for link in self.world.links.values() if link.task_id not in read)
         for stray in self.world.strays:
-            if stray.task_id not in self.link_of_task:
+            if stray.task_id not in self.link_of_task and stray.task_id not in read:
                 yield KnownTask(stray.task_id, "", stray.record_id, "", "", stray.created, 0, fresh=False)
 
     def once_its(self, record_id: str) -> list[str]:
@@ -126,9 +127,9 @@ def parse_reference(cell: str | NotText) -> str | NotText:
     A task's address is understood as its id. Internal ids are lower-case letters and digits:
     https://developer.clickup.com/docs/general-v2-v3-api
     """
-    if isinstance(cell, NotText):
+    if isinstance(cell, NotText) or cell == "" or _TASK_ID.fullmatch(cell):
         return cell
     found = _TASK_ADDRESS.fullmatch(cell)
     text = found.group(1) if found else cell
     text = text.removeprefix("#").removeprefix("CU-")
-    return text if cell == "" or _TASK_ID.fullmatch(text) else NotText(cell)
+    return text if _TASK_ID.fullmatch(text) else NotText(cell)
