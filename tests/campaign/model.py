@@ -239,8 +239,11 @@ class Model:
     def half_done(self) -> None:
         """After a run that was killed, of which nobody knows what it recorded."""
         for lead, cells in self.leads().items():
+            edits, task = self.of(lead), self.known(self.named(cells) or "")
             if self.in_step(lead, cells):
-                self.of(lead).half_known = True
+                edits.half_known = True
+            if task is not None and task.name != edits.names[1] and not edits.task_renamed:
+                edits.names = ("", task.name)  # a name was carried over, and taking it back is a change
 
     def _check_told(self, run: Run) -> None:
         said = f"{run.report} {run.messages}"
