@@ -125,8 +125,20 @@ class _Run:
 
     def _untold(self) -> Iterable[Notice]:
         """What a run that died had decided against somebody's change, and could not tell any more."""
-        told: list[list[str]] = json.loads(self._state.value("untold") or "[]")
-        return [Notice(record_id, task_id, f"in a run that was cut off: {text}") for record_id, task_id, text in told]
+        return [
+            Notice(record_id, task_id, f"in a run that was cut off: {text}")
+            for record_id, task_id, text in self._kept_untold()
+        ]
+
+    def _told_later(self, made: Plan) -> str | None:
+        """What would go unsaid if the run died before its end: its own, and that of runs which died before it."""
+        told = dict.fromkeys((*self._kept_untold(), *_decided_against_people(made)))
+        return json.dumps(list(told)) if told else None
+
+    def _kept_untold(self) -> list[tuple[str, str, str]]:
+        return [
+            (record_id, task_id, text) for record_id, task_id, text in json.loads(self._state.value("untold") or "[]")
+        ]
 
     # --- reading and planning
 
@@ -209,7 +221,9 @@ class _Run:
         """What the readings alone prove, and what is decided against somebody's change, before anything is written."""
         self._note_traces(reading)
         self._state.keep_binding()
-        self._state.keep_values({"setup": setup_room.to_text(setup), "untold": _told_later(made)})
+        self._state.keep_values({"setup": setup_room.to_text(setup), "untold": self._told_later(made)})
+        if self._state.value("settings") != fingerprint(self._settings):
+            self._state.keep_values({"settings": None})  # what is decided by others now is read whole by the next run
         self._state.settle(
             creates=made.settled_creates & reading.creates.keys(),
             task_writes=made.settled_task_writes & reading.task_writes.keys(),
@@ -369,18 +383,14 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str], pairs: int) 
     )
 
 
-def _told_later(made: Plan) -> str | None:
-    """What would go unsaid if the run died before its end."""
-    told = [
-        (
-            conflict.record_id,
-            conflict.task_id,
-            f"the lead's status was '{conflict.airtable}', the task's '{conflict.clickup}'; {conflict.winner} stands",
-        )
-        for conflict in made.conflicts
-    ]
-    told.extend((notice.record_id, notice.task_id, notice.text) for notice in made.notices if not notice.routine)
-    return json.dumps(told) if told else None
+def _decided_against_people(made: Plan) -> Iterable[tuple[str, str, str]]:
+    """Conflicts and notices of a plan: lead, task, and what is to be said."""
+    for conflict in made.conflicts:
+        text = f"the lead's status was '{conflict.airtable}', the task's '{conflict.clickup}'; {conflict.winner} stands"
+        yield conflict.record_id, conflict.task_id, text
+    for notice in made.notices:
+        if not notice.routine:
+            yield notice.record_id, notice.task_id, notice.text
 
 
 def _brake(made: Plan, pairs: int) -> str:

@@ -302,3 +302,37 @@ def test_a_state_lost_right_after_the_very_first_create_makes_no_second_task(dir
     direct.later(150)
     direct.run()
     direct.assert_linked(lead, direct.named_by(lead))
+
+
+def test_what_a_run_that_died_had_overwritten_is_told_however_many_runs_die_after_it(direct: DirectScene) -> None:
+    lead, task = direct.pair("NEW", name="Ada")
+    other, _ = direct.pair("NEW", name="Bob")
+    direct.edit(lead, Status="CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    killed_after_the_first("update_task", direct)
+    for status in ("CONTACTED", "QUALIFIED"):
+        direct.edit(other, Status=status)
+        direct.later()
+        killed_after_the_first("update_task", direct)
+    direct.later()
+    assert "'complete'; airtable stands" in direct.run().told(lead)
+
+
+@pytest.mark.parametrize("cut_short", ["only", "faults"])
+def test_a_wrong_status_map_tried_on_some_leads_is_made_good_by_the_next_run(
+    direct: DirectScene, cut_short: str
+) -> None:
+    lead, task = direct.pair("LOST")
+    direct.pair("LOST")
+    wrong = {"STATUS_MAP": "NEW > To Do, CONTACTED = In Progress, QUALIFIED = Complete, LOST > To Do"}
+    if cut_short == "only":
+        direct.run("--only", lead, **wrong)
+    else:
+        direct.sandbox.faults.add("503", service="clickup", route="update_task", number=2, times=100)
+        direct.run(**wrong)
+        direct.sandbox.faults.clear()
+    assert direct.task_status(task) == "to do"
+    direct.later()
+    assert direct.run().code == 0
+    direct.assert_in_step()
