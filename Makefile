@@ -3,6 +3,7 @@
 # make check   style and types alone
 # make torture the whole campaign of faults, kills, races and random histories; takes its time
 # make bench   how fast it is, as a table; takes a quarter of an hour; some rows alone: make bench ROWS="idle full"
+# make limits  reckon the tables of docs/limits.md anew
 # make processes the decision tables once more, with a process of its own for each run
 # make golden  write the list of every request that the sync sends anew, tests/golden/requests.txt
 # make clean   remove what the others made
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check torture bench processes golden clean
+.PHONY: demo test check torture bench limits processes golden clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/run.stamp
@@ -31,6 +32,9 @@ torture: $(VENV)/dev.stamp
 
 bench: $(VENV)/run.stamp
 	@$(BIN)/python -m benchmarks $(ROWS)
+
+limits: $(VENV)/run.stamp
+	$(BIN)/python -m limits
 
 processes: $(VENV)/dev.stamp
 	RUNS_AS_PROCESSES=1 $(BIN)/python -m pytest -q -n 2 tests/test_status_table.py tests/test_link_table.py tests/test_content.py
