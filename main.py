@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO, TypeVar
 
 from budget import Cost, Usage, month_of, predict, usage_of, warning, work_of
 from clients import airtable, clickup
@@ -29,6 +29,7 @@ from clients.pacing import AirtablePacer, ClickUpPacer
 from clock import Clock, SystemClock
 from config import Settings, binding, load
 from engine import Options, Progress, Tools, check, sync
+from engine.setup import Setup
 from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
 from models import Notice, Outcome
 from report import (
@@ -39,6 +40,7 @@ from report import (
     error_lines,
     exit_code,
     explain_lines,
+    finding_lines,
     moment,
     outcome_of_error,
     plan_lines,
@@ -50,9 +52,13 @@ from state import Lock, State, set_aside
 from text import visible
 from world import is_record_id
 
+if TYPE_CHECKING:
+    from live_test import LiveTest
+
 VERSION = "1.0.0"
 WORKERS = 16
 GRACE_SECONDS = 8.0
+LIVE_TEST_GRACE_SECONDS = 60.0
 _PING_SECONDS = 5.0
 _LOOK_UP_SECONDS = 0.2
 _DAY = 86_400.0
@@ -67,6 +73,8 @@ _EXIT_CODES: tuple[tuple[type[SyncError], int], ...] = (
     (Locked, 75),
 )
 
+_T = TypeVar("_T")
+
 log = logging.getLogger("sync")
 
 
@@ -75,6 +83,7 @@ def main(
     environ: Mapping[str, str] | None = None,
     *,
     clock: Clock | None = None,
+    stdin: TextIO | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
 ) -> int:
@@ -85,11 +94,12 @@ def main(
     out, err = stdout or _forgiving(sys.stdout), stderr or _forgiving(sys.stderr)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            flags = _parser().parse_args(argv)
+            flags = _flags(argv)
     except SystemExit as done:
         _put(out, [])
         return int(done.code or 0)
-    program = _Program(flags, os.environ if environ is None else environ, clock or SystemClock(), out, err)
+    known = os.environ if environ is None else environ
+    program = _Program(flags, known, clock or SystemClock(), stdin or sys.stdin, out, err)
     if flags.demo:
         return program.demo()
     with program.logging(), program.signals() if clock is None else contextlib.nullcontext(), _rare_collections():
@@ -121,6 +131,16 @@ def _rare_collections() -> Iterator[None]:
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 
+def _flags(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    flags = parser.parse_args(argv)
+    if flags.live_test and not flags.check:
+        parser.error("--live-test goes with --check")
+    if flags.yes and not flags.live_test:
+        parser.error("--yes goes with --check --live-test")
+    return flags
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m main",
@@ -135,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
     mode.add_argument("--check", action="store_true", help="examine the set-up, read-only")
     mode.add_argument("--demo", action="store_true", help="the whole story on the built-in stand-in; no account needed")
     mode.add_argument("--explain", type=_record_id, metavar="RECORD_ID", help="what a run would do with one lead")
+    parser.add_argument(
+        "--live-test",
+        action="store_true",
+        help="with --check: try the sync on a scratch table and List, see how the services behave, and clean up",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --live-test: go on without asking")
     parser.add_argument("--full", action="store_true", help="read everything instead of what changed")
     parser.add_argument(
         "--only",
@@ -175,23 +201,32 @@ def _count(text: str) -> int:
 
 class _Program:
     def __init__(
-        self, flags: argparse.Namespace, environ: Mapping[str, str], clock: Clock, out: TextIO, err: TextIO
+        self,
+        flags: argparse.Namespace,
+        environ: Mapping[str, str],
+        clock: Clock,
+        stdin: TextIO | None,
+        out: TextIO,
+        err: TextIO,
     ) -> None:
         self._flags = flags
         self._environ = environ
         self._clock = clock
+        self._in = stdin
         self._out = out
         self._err = err
         self._color = not flags.no_color and not environ.get("NO_COLOR")
-        self._looks_only = bool(flags.dry_run or flags.check or flags.explain)
+        self._looks_only = bool(flags.dry_run or (flags.check and not flags.live_test) or flags.explain)
         self._stop = threading.Event()
         self._stopped_at: float | None = None
         self._started_at = clock.time()
         self._started = clock.monotonic()
-        self._https: dict[str, Http] = {}
+        self._https: dict[str, list[Http]] = {"airtable": [], "clickup": []}
+        self._airtable_pacer = AirtablePacer()
         self._clickup_pacer = ClickUpPacer()
         self._usage: dict[str, Usage] | None = None
         self._said_once: list[str] = []
+        self._live_test: LiveTest | None = None
         self._report_file: Path | None = None
         self._show: _Show = _Lines(self._say, quiet=flags.quiet)
 
@@ -212,7 +247,10 @@ class _Program:
             settings = load(self._environ, self._flags.env_file)
             for warning in settings.warnings:
                 log.warning("%s", warning)
-            outcome = self._in_a_thread(functools.partial(self._mode(), settings))
+            if self._flags.live_test:
+                outcome = self._test_live(settings)
+            else:
+                outcome = self._in_a_thread(functools.partial(self._mode(), settings), GRACE_SECONDS)
         except SyncError as error:
             return self._end(outcome_of_error(error), _exit_code_of(error), error)
         return self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
@@ -225,12 +263,16 @@ class _Program:
     # --- what is asked for
 
     def _check(self, settings: Settings) -> Outcome:
-        with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings) as tools:
+        with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings, self._stop) as tools:
             state.bind(binding(settings))
             try:
                 found = check(settings, tools)
             finally:
                 self._note_usage(settings, state, counted=False)
+        self._tell_setup(settings, found)
+        return Outcome(False, notices=tuple(Notice("", "", warning) for warning in found.warnings))
+
+    def _tell_setup(self, settings: Settings, found: Setup) -> None:
         self._result(
             check_lines(
                 table_id=found.table_id,
@@ -239,7 +281,48 @@ class _Program:
                 task_statuses=found.task_statuses,
             )
         )
-        return Outcome(False, notices=tuple(Notice("", "", warning) for warning in found.warnings))
+
+    def _test_live(self, settings: Settings) -> Outcome:
+        """Look first, then ask, then write. The state file of the settings is left alone."""
+        asks = not self._flags.yes
+        if asks and not (self._in is not None and self._in.isatty() and self._err.isatty()):
+            raise ConfigError(
+                ["--live-test asks before it writes, and here is no terminal to ask at; nothing was sent"],
+                "start it at a terminal, or add --yes",
+            )
+        from live_test import LiveTest  # noqa: PLC0415 - loaded for this flag only
+
+        test = LiveTest(settings, functools.partial(self._tools, settings), self._clock, self._stop, self._tell_made)
+        found = self._in_a_thread(test.look, GRACE_SECONDS)
+        self._tell_setup(settings, found)
+        for line in test.question() if asks or not self._flags.quiet else ():
+            self._say(line)
+        if asks and not self._agreed():
+            raise ConfigError(["not agreed to; nothing was written"], "type yes to let the live test go on")
+        self._live_test = test
+        with self._showing():
+            outcome = self._in_a_thread(lambda: test.run(self._show), LIVE_TEST_GRACE_SECONDS)
+        notices = (*(Notice("", "", warning) for warning in found.warnings), *outcome.notices)
+        return dataclasses.replace(outcome, notices=notices)
+
+    def _agreed(self) -> bool:
+        """Whether a person types yes. An interrupt is a no."""
+        _put(self._err, ["Type yes to go on:"])
+        before = signal.getsignal(signal.SIGINT)
+        in_main = threading.current_thread() is threading.main_thread()
+        try:
+            if in_main:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            return self._in is not None and self._in.readline().strip() == "yes"
+        except (KeyboardInterrupt, UnicodeDecodeError):
+            return False
+        finally:
+            if in_main:
+                signal.signal(signal.SIGINT, before)
+
+    def _tell_made(self, line: str) -> None:
+        if not self._flags.quiet:
+            self._show_message(line)
 
     def _look(self, settings: Settings) -> Outcome:
         """A dry run: on a copy of the state, and without the lock."""
@@ -330,7 +413,7 @@ class _Program:
         return new
 
     def _requests(self) -> dict[str, int]:
-        return {service: self._https[service].requests if self._https else 0 for service in ("airtable", "clickup")}
+        return {service: sum(http.requests for http in https) for service, https in self._https.items()}
 
     def _open_state(self, settings: Settings, *, lost: bool) -> State:
         state = State.open(settings.state_file, lost=lost)
@@ -355,7 +438,7 @@ class _Program:
             phase=flags.phase,
             force=flags.force,
         )
-        with self._tools(settings) as tools, self._showing():
+        with self._tools(settings, self._stop) as tools, self._showing():
             return sync(settings, options, state, tools, self._show)
 
     def _ping(self, settings: Settings, ending: str) -> None:
@@ -368,10 +451,10 @@ class _Program:
     # --- wiring
 
     @contextlib.contextmanager
-    def _tools(self, settings: Settings) -> Iterator[Tools]:
+    def _tools(self, settings: Settings, stop: threading.Event) -> Iterator[Tools]:
         common: dict[str, Any] = {
             "clock": self._clock,
-            "stop": self._stop,
+            "stop": stop,
             "timeout": settings.http_timeout_seconds,
             "retry_wait": settings.retry_wait_seconds,
             "random": random.Random(),
@@ -379,7 +462,7 @@ class _Program:
         to_airtable = Http(
             airtable.service(settings.airtable_api_url),
             token_header=f"Bearer {settings.airtable_api_key}",
-            pacer=AirtablePacer(),
+            pacer=self._airtable_pacer,
             on_wait=functools.partial(self._waiting, "Airtable"),
             **common,
         )
@@ -390,13 +473,14 @@ class _Program:
             on_wait=functools.partial(self._waiting, "ClickUp"),
             **common,
         )
-        self._https = {"airtable": to_airtable, "clickup": to_clickup}
+        self._https["airtable"].append(to_airtable)
+        self._https["clickup"].append(to_clickup)
         with contextlib.closing(to_airtable), contextlib.closing(to_clickup):
             yield Tools(
                 airtable.AirtableClient(to_airtable, settings.airtable_base_id, settings.airtable_table_name),
                 clickup.ClickUpClient(to_clickup, settings.clickup_list_id, settings.clickup_custom_field_id),
                 self._clock,
-                self._stop,
+                stop,
                 WORKERS,
                 lambda: self._clickup_pacer.limit,
             )
@@ -453,9 +537,11 @@ class _Program:
         self._stopped_at = self._clock.monotonic()
         self._stop.set()
 
-    def _in_a_thread(self, work: Callable[[], Outcome]) -> Outcome:
-        """The work in a daemon thread, so that a signal is heard at once and a request that hangs can be left."""
-        done: list[Outcome] = []
+    def _in_a_thread(self, work: Callable[[], _T], grace: float) -> _T:
+        """The work in a daemon thread, so that a signal is heard at once and a request that hangs can be left, after
+        `grace` seconds.
+        """
+        done: list[_T] = []
         failures: list[BaseException] = []
 
         def carry_out() -> None:
@@ -472,9 +558,10 @@ class _Program:
             if self._stopped_at is None:
                 continue
             if not told:
-                self._show_message("stopping: what is under way may end; once more ends it now")
+                what = "what is under way may end" if self._live_test is None else "what it made is being deleted"
+                self._show_message(f"stopping: {what}; once more ends it now")
                 told = True
-            if self._clock.monotonic() - self._stopped_at > GRACE_SECONDS:
+            if self._clock.monotonic() - self._stopped_at > grace:
                 self._give_up()
         if failures:
             raise failures[0]
@@ -483,7 +570,8 @@ class _Program:
     def _give_up(self) -> NoReturn:
         why = "requests were still under way after the time to stop; what became of them the next run finds out"
         self._show.close()
-        self._end(Outcome(False, stopped=why), 1, None)
+        left = () if self._live_test is None else self._live_test.left()
+        self._end(Outcome(False, failed=left, stopped=why), 1, None)
         for stream in (self._out, self._err):
             stream.flush()
         os._exit(1)
@@ -493,7 +581,7 @@ class _Program:
     def _end(self, outcome: Outcome, code: int, error: SyncError | None) -> int:
         """Say what came of it, and write the report."""
         requests = self._requests()
-        waited = {service: self._https[service].waited if self._https else 0.0 for service in requests}
+        waited = {service: sum(http.waited for http in https) for service, https in self._https.items()}
         seconds = self._clock.monotonic() - self._started
         warnings = [warning(each, self._started_at) for each in (self._usage or {}).values()]
         outcome = dataclasses.replace(
@@ -506,6 +594,9 @@ class _Program:
                 self._say(f"note: {text}")
         elif self._flags.explain:
             self._result(explain_lines(self._flags.explain, outcome))
+        elif self._flags.live_test:
+            traffic = traffic_line(full=False, seconds=seconds, requests=requests, waited=waited)
+            self._tell_live_test(outcome, traffic)
         elif self._looks_only:
             planned = [] if outcome.plan is None or price is None else plan_lines(outcome.plan, price)
             self._result([*planned, *problem_lines(outcome)])
@@ -553,6 +644,12 @@ class _Program:
             doubt=outcome.doubt,
         )
         return predict(work, clickup_per_minute=self._clickup_pacer.limit)
+
+    def _tell_live_test(self, outcome: Outcome, traffic: str) -> None:
+        self._result([*finding_lines(outcome.findings), *problem_lines(outcome), traffic])
+        if exit_code(outcome, dry_run=False) == 0:
+            self._result(["All went well, and everything that the live test made is deleted."])
+
 
     def _tell_error(self, error: SyncError) -> None:
         lines = error_lines(error)

@@ -390,11 +390,25 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What the live test found of one fact, and what the program does about it.
+
+    `verdict` is "ok" (as assumed, or harmless either way), "differs" (not as assumed, and the program is safe all the
+    same), "failed" (a promise is in danger), "unknown" (not found out) or "skipped" (not for these settings).
+    """
+
+    fact: str
+    verdict: str
+    found: str
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one run.
 
     `plan` is there for a dry run only, and so is `doubt`: the seconds that a run would wait before its first create,
-    None for none. `stopped` says why the run ended early.
+    None for none. `findings` are there for the live test only. `stopped` says why the run ended early.
     """
 
     full: bool
@@ -413,3 +427,4 @@ class Outcome:
     doubt: float | None = None
     stopped: str = ""
     needs_person: bool = False
+    findings: tuple[Finding, ...] = ()

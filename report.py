@@ -12,7 +12,7 @@ from typing import Any
 
 from budget import Cost, Usage, end_of_month, month_of
 from errors import ConfigError, SyncError
-from models import Action, Change, Conflict, CreateTask, Failure, Notice, Outcome, Plan, UpdateLead
+from models import Action, Change, Conflict, CreateTask, Failure, Finding, Notice, Outcome, Plan, UpdateLead
 from text import cut, one_line, visible
 
 VERSION = 1
@@ -67,8 +67,9 @@ def as_json(
     `started_at` is in Unix seconds and comes out as UTC in ISO 8601; `requests` and `waited` (seconds) are by service,
     "airtable" and "clickup"; so is `usage`, of the month in which the run began. `price` is what a run would take
     whose plan this is. Values of a plan are as they are, cut to 2,000 characters; errors are on one line.
+    Only the live test's report has a key `live_test`.
     """
-    return {
+    report: dict[str, Any] = {
         "version": VERSION,
         "started_at": moment(started_at),
         "seconds": round(seconds, 3),
@@ -96,6 +97,18 @@ def as_json(
         "waited_seconds": {service: round(each, 3) for service, each in waited.items()},
         "month": None if usage is None else _month_json(usage, started_at),
         "cost": None if price is None else _cost_json(price),
+    }
+    if outcome.findings:
+        report["live_test"] = [_finding_json(finding) for finding in outcome.findings]
+    return report
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "fact": finding.fact,
+        "verdict": finding.verdict,
+        "found": _said(finding.found),
+        "program": finding.program,
     }
 
 
@@ -348,6 +361,25 @@ def check_lines(
         lines.append("ok: Airtable's token (the names of fields and statuses were not examined)")
     lines.append(f"ok: the ClickUp List with the statuses {_names(task_statuses)}, and its field for the record id")
     return lines
+
+
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """What the live test found: for each fact the verdict, what was found, and what the program does about it."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.verdict:8} {finding.fact}")
+        lines.append(f"{'':8} found:   {_said(finding.found)}")
+        lines.append(f"{'':8} program: {finding.program}")
+    verdicts = [finding.verdict for finding in findings]
+    counted = (
+        ("ok", "as assumed, or harmless either way"),
+        ("differs", "not as assumed, and harmless"),
+        ("failed", "failed"),
+        ("unknown", "not found out"),
+        ("skipped", "not for these settings"),
+    )
+    told = "; ".join(f"{verdicts.count(name)} {what}" for name, what in counted if name in verdicts)
+    return [*lines, f"{_count(len(findings), 'fact')}: {told}"] if findings else []
 
 
 def duration(seconds: float) -> str:

@@ -171,14 +171,16 @@ class AirtableClient:
         """Unix seconds in the service's clock."""
         return self.http.now()
 
-    def list_records(self, *, fields: Sequence[str], formula: str = "", view: str = "") -> Iterator[RecordPage]:
+    def list_records(
+        self, *, fields: Sequence[str], formula: str = "", view: str = "", page_size: int = _PAGE
+    ) -> Iterator[RecordPage]:
         """All records, or those for which the formula is true and which the view shows, in no order, page by page.
 
         Only the named fields are read. When Airtable has lost its place in the listing, the listing starts again,
         at most three times, and rows may repeat. Raises BadAnswer for pages that do not end.
         https://airtable.com/developers/web/api/list-records
         """
-        asked: dict[str, Any] = {"pageSize": _PAGE, "fields": list(fields)}
+        asked: dict[str, Any] = {"pageSize": page_size, "fields": list(fields)}
         asked |= {name: value for name, value in (("filterByFormula", formula), ("view", view)) if value}
         offset, seen, restarts = "", set[str](), 0
         for _ in range(_MOST_PAGES):
@@ -227,6 +229,34 @@ class AirtableClient:
         sent = [{"id": record_id, "fields": dict(fields)} for record_id, fields in rows]
         body = {"records": sent, "typecast": False}
         return self.http.fetch("PATCH", self._path, read, body=body, replayable=True)
+
+    def create(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
+        """Make at most ten records of these cells, all of them or none; never sent twice if they may be there already.
+
+        Returns them in the order given. The sync makes no records; the live test does.
+        https://airtable.com/developers/web/api/create-records
+        """
+        if not 0 < len(rows) <= _BATCH:
+            raise ValueError(f"one request takes one to {_BATCH} records, not {len(rows)}")
+
+        def read(answer: Answer) -> tuple[Record, ...]:
+            made = _records(answer.body)
+            if len(made) != len(rows):
+                raise Misshapen("the answer does not hold the records that were sent")
+            return made
+
+        body = {"records": [{"fields": dict(cells)} for cells in rows], "typecast": False}
+        return self.http.fetch("POST", self._path, read, body=body, replayable=False)
+
+    def delete(self, record_ids: Sequence[str]) -> None:
+        """Delete at most ten records, all of them or none. The sync deletes nothing; the live test does.
+
+        https://airtable.com/developers/web/api/delete-multiple-records
+        """
+        if not 0 < len(record_ids) <= _BATCH:
+            raise ValueError(f"one request takes one to {_BATCH} records, not {len(record_ids)}")
+        query = [("records[]", _checked_id(record_id)) for record_id in record_ids]
+        self.http.send("DELETE", self._path, query=query, replayable=True)
 
     def schema(self) -> TableInfo:
         """The table as it is set up. Raises NotFound, with the names of the tables there are, if it is missing.

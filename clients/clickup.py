@@ -276,6 +276,13 @@ class ClickUpClient:
         path = f"{_task_path(task_id)}/field/{percent(self._field_id, safe='')}"
         self.http.fetch("POST", path, _check_object, body={"value": record_id}, replayable=True)
 
+    def delete(self, task_id: str) -> None:
+        """Move a task to the trash. Raises NotFound, with code ITEM_013 where it is there already.
+
+        The sync deletes nothing; the live test does. https://developer.clickup.com/reference/deletetask
+        """
+        self.http.send("DELETE", _task_path(task_id), replayable=True)
+
     def list_info(self) -> ListInfo:
         """The List with its statuses in order. https://developer.clickup.com/reference/getlist"""
         return self.http.fetch("GET", self._list, lambda answer: _list_info(answer.body), replayable=True)
