@@ -158,9 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--live-test",
         action="store_true",
-        help="with --check: try the sync on a scratch table and List, see how the services behave, and clean up",
+        help="goes along with --check and tries the sync and the services once, on a scratch table and List",
     )
-    parser.add_argument("--yes", action="store_true", help="with --live-test: go on without asking")
+    parser.add_argument("--yes", action="store_true", help="let the live test go on without asking")
     parser.add_argument("--full", action="store_true", help="read everything instead of what changed")
     parser.add_argument(
         "--only",

@@ -34,18 +34,23 @@ FACTS: dict[str, Fact] = {
     # Airtable
     "airtable_lag": Fact(
         "Airtable: a write is visible to the next reading",
-        "leave more time than that between two runs: what is read late counts as a change; see the page",
+        "an edit that shows up to 60 s late is read by the next run; a run that reads all again sooner after our own "
+        "write than that takes the old value for a change",
     ),
-    "resolution": Fact("Airtable: LAST_MODIFIED_TIME() counts whole seconds, or milliseconds", "both are tested"),
+    "resolution": Fact(
+        "Airtable: LAST_MODIFIED_TIME() counts whole seconds, or milliseconds", "safe either way; both are tested"
+    ),
     "equal_cells": Fact(
         "Airtable: a write of equal values moves LAST_MODIFIED_TIME(), or not",
-        "both are tested; the sync writes no equal values",
+        "safe either way; both are tested, and the sync writes no equal values",
     ),
     "airtable_clock": Fact(
         "Airtable: times of records and the header Date go by one clock, give or take a second",
         "the watermark is 60 s before Date; beyond that the daily full run finds the edit",
     ),
-    "more_than_ten": Fact("Airtable: a write may have more than ten records, or not", "the sync never sends more"),
+    "more_than_ten": Fact(
+        "Airtable: a write may have more than ten records, or not", "safe either way; the sync sends ten at most"
+    ),
     "paging": Fact(
         "Airtable: a listing is no snapshot and has no order of its own",
         "nothing happens: rows are known by their ids",
@@ -70,30 +75,35 @@ FACTS: dict[str, Fact] = {
     ),
     "clickup_lag": Fact(
         "ClickUp: an update is visible to the next listing",
-        "leave more time than that between two runs: what is read late counts as a change; see the page",
+        "an edit that shows up to 60 s late is read by the next run; a run that reads the task again sooner after "
+        "our own write than that takes the old status for a change",
     ),
     "clickup_clock": Fact(
         "ClickUp: times of tasks and the header Date go by one clock",
         "the watermark is 60 s before Date; beyond that the daily full run finds the change",
     ),
-    "created_gt": Fact("ClickUp: date_created_gt includes its own moment, or not", "both are tested"),
-    "updated_gt": Fact("ClickUp: date_updated_gt includes its own moment, or not", "both are tested"),
+    "created_gt": Fact("ClickUp: date_created_gt includes its own moment, or not", "safe either way; both are tested"),
+    "updated_gt": Fact("ClickUp: date_updated_gt includes its own moment, or not", "safe either way; both are tested"),
     "reverse": Fact(
         'ClickUp: reverse=true turns "newest first" into "oldest first"',
-        "nothing happens: the first answer that shows a direction decides, at the cost of one request; both are tested",
+        "safe either way; the first answer that shows a direction decides, at the cost of one request; both are tested",
     ),
     "last_page": Fact(
         "ClickUp: 100 tasks a page; last_page tells the last",
         "last_page is believed only where the number of rows bears it out",
     ),
-    "equal_update": Fact("ClickUp: an update without effect moves date_updated, or not", "both are tested"),
+    "equal_update": Fact(
+        "ClickUp: an update without effect moves date_updated, or not", "safe either way; both are tested"
+    ),
     "update_moves": Fact(
         "ClickUp: date_updated moves with name, status and description", "the daily full run finds the change"
     ),
-    "field_moves": Fact("ClickUp: a custom field's write moves date_updated, or not", "both are tested"),
+    "field_moves": Fact(
+        "ClickUp: a custom field's write moves date_updated, or not", "safe either way; both are tested"
+    ),
     "description": Fact(
         "ClickUp: a description comes back as it was sent, or changed",
-        "nothing happens: it is compared with what ClickUp answered, not with what was sent",
+        "safe either way; it is compared with what ClickUp answered, not with what was sent",
     ),
     "emptied": Fact(
         "ClickUp: one space empties a description; an empty text is ignored",
