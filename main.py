@@ -29,7 +29,7 @@ from clients.pacing import AirtablePacer, ClickUpPacer
 from clock import Clock, SystemClock
 from config import Settings, binding, load
 from engine import Options, Progress, Tools, check, sync
-from engine.setup import Setup
+from engine.setup import Setup, table_id
 from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
 from models import Notice, Outcome
 from report import (
@@ -264,7 +264,7 @@ class _Program:
 
     def _check(self, settings: Settings) -> Outcome:
         with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings, self._stop) as tools:
-            state.bind(binding(settings))
+            self._bind(settings, state)
             try:
                 found = check(settings, tools)
             finally:
@@ -327,7 +327,7 @@ class _Program:
     def _look(self, settings: Settings) -> Outcome:
         """A dry run: on a copy of the state, and without the lock."""
         with contextlib.closing(State.copy(settings.state_file)) as state:
-            state.bind(binding(settings))
+            self._bind(settings, state)
             try:
                 return self._run_engine(settings, state)
             finally:
@@ -418,15 +418,22 @@ class _Program:
     def _open_state(self, settings: Settings, *, lost: bool) -> State:
         state = State.open(settings.state_file, lost=lost)
         try:
-            state.bind(binding(settings))
-        except StateError as error:
+            self._bind(settings, state)
+        except SyncError as error:
             state.close()
-            if not self._flags.force:
+            if not (self._flags.force and isinstance(error, StateError)):
                 raise
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.time()))
             log.warning("%s; it is kept as %s", error, set_aside(settings.state_file, f".{stamp}.old"))
-            return self._open_state(settings, lost=False)
+            return self._open_state(settings, lost=True)  # it may know of a create whose answer was lost
         return state
+
+    def _bind(self, settings: Settings, state: State) -> None:
+        def named_now() -> str:
+            with self._tools(settings, self._stop) as tools:
+                return table_id(tools.airtable)
+
+        state.bind(binding(settings), named_now)
 
     def _run_engine(self, settings: Settings, state: State) -> Outcome:
         flags = self._flags

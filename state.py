@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ _RUNS_KEPT = 1000
 _MONTHS_KEPT = 24
 _FEW_PAGES = 256
 _SEAL = 8
+_TABLE_ID = "table_id"
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -110,7 +111,7 @@ class State:
         self._db = connection
         self._where = where
         self._mutex = threading.RLock()
-        self._binding: str | None = None
+        self._binding: Mapping[str, str] | None = None
 
     @classmethod
     def open(cls, path: Path, *, lost: bool = False) -> State:
@@ -203,27 +204,31 @@ class State:
         else:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _sealed(value)))
 
-    def bind(self, binding: Mapping[str, str]) -> None:
-        """Refuse a file that is tied to another base, table, List or field. A new one is tied by `keep_binding`."""
+    def bind(self, binding: Mapping[str, str], table_id: Callable[[], str]) -> None:
+        """Refuse a file that is tied to another base, table, List or field. A new one is tied by `keep_binding`.
+
+        A table may be renamed, or be named by its id. So where nothing but its name differs, `table_id` is asked for
+        the id of the one that is named now, "" where that is not to be known.
+        """
         known = self.value("binding")
-        self._binding = json.dumps(dict(binding), sort_keys=True)
         bound: Mapping[str, Any] = binding if known is None else json.loads(known)
-        differing = [
-            f"{name} was {bound.get(name)!r}, now {value!r}"
-            for name, value in binding.items()
-            if bound.get(name) != value
-        ]
+        self._binding = {**binding, _TABLE_ID: bound.get(_TABLE_ID, "")}
+        differing = {name: value for name, value in binding.items() if bound.get(name) != value}
+        if differing.keys() == {"table"} and bound.get(_TABLE_ID) and table_id() == bound[_TABLE_ID]:
+            return
         if differing:
             raise StateError(
-                f"{self._where} belongs to another pair of table and List: " + "; ".join(differing),
+                f"{self._where} belongs to another pair of table and List: "
+                + "; ".join(f"{name} was {bound.get(name)!r}, now {value!r}" for name, value in differing.items()),
                 "set SYNC_STATE_FILE to another path for this pair, or mend the settings; "
                 "--force sets the old file aside and begins a new one",
             )
 
-    def keep_binding(self) -> None:
-        """Tie the file to what `bind` was told, once the settings have proved to be right."""
+    def keep_binding(self, table_id: str) -> None:
+        """Tie the file to what `bind` was told, once the settings have proved to be right. An id "" is not known."""
         if self._binding is not None:
-            self.keep_values({"binding": self._binding})
+            bound = {**self._binding, _TABLE_ID: table_id or self._binding[_TABLE_ID]}
+            self.keep_values({"binding": json.dumps(bound, sort_keys=True)})
 
     # --- links
 

@@ -220,7 +220,7 @@ class _Run:
     def _keep_readings(self, reading: Reading, made: Plan, claimed: frozenset[str], setup: Setup) -> None:
         """What the readings alone prove, and what is decided against somebody's change, before anything is written."""
         self._note_traces(reading)
-        self._state.keep_binding()
+        self._state.keep_binding(setup.table_id)
         self._state.keep_values({"setup": setup_room.to_text(setup), "untold": self._told_later(made)})
         if self._state.value("settings") != fingerprint(self._settings):
             self._state.keep_values({"settings": None})  # what is decided by others now is read whole by the next run

@@ -72,6 +72,14 @@ def _settings_of(settings: Settings) -> str:
     return fingerprint(settings) + json.dumps(binding(settings), sort_keys=True)
 
 
+def table_id(airtable: AirtableClient) -> str:
+    """The id of the table that the settings name; "" where there is none, or the schema may not be read."""
+    try:
+        return airtable.schema().id
+    except (NotFound, InvalidRequest):
+        return ""
+
+
 def examine(settings: Settings, airtable: AirtableClient, clickup: ClickUpClient) -> Setup:
     """Look at both sides, read-only.
 

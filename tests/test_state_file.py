@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -221,11 +222,46 @@ def test_a_link_to_nowhere_and_a_link_in_a_circle_are_told(scene: Scene) -> None
         ("CLICKUP_CUSTOM_FIELD_ID", "00000000-0000-4000-8000-000000000000"),
     ],
 )
-def test_a_state_of_another_pair_stops_the_run_before_any_request(scene: Scene, setting: str, value: str) -> None:
+def test_a_state_of_another_pair_stops_the_run_before_any_reading(scene: Scene, setting: str, value: str) -> None:
+    """Where only the table's name differs, Airtable is asked whether it is another table at all."""
     some_pairs(scene)
     run = scene.run(**{setting: value})
     assert_refused(scene, run, "belongs to another pair", value, scene.settings[setting], "--force")
-    assert run.requests == []
+    assert run.requests == (["airtable schema"] if setting == "AIRTABLE_TABLE_NAME" else [])
+
+
+def test_a_table_that_is_renamed_or_named_by_its_id_keeps_its_state(scene: Scene) -> None:
+    """Danger: the same table counts as another pair, and --force throws away what is known of it."""
+    lead, task = scene.pair("NEW")
+    by_id = {"AIRTABLE_TABLE_NAME": scene.airtable.table_id}
+    assert scene.quiet("--dry-run", **by_id).code == 0
+    assert scene.quiet("--check", **by_id).code == 0
+    scene.edit(lead, Status="CONTACTED")
+    run = scene.run(**by_id)
+    assert (run.code, run.report["full"], scene.task_status(task)) == (0, False, "in progress")
+    assert "airtable schema" not in scene.quiet(**by_id).requests
+    scene.airtable.leads.name = "Prospects"
+    assert scene.quiet(AIRTABLE_TABLE_NAME="Prospects").code == 0
+    assert scene.run().code == 3, "the old name is no table's any more"
+
+
+@pytest.mark.parametrize("schema", [True, False])
+def test_a_create_whose_answer_was_lost_is_waited_out_where_the_state_is_set_aside(scene: Scene, schema: bool) -> None:
+    """Danger: the new state knows of no earlier run, and the lead gets a second task at once."""
+    lead = scene.lead("NEW")
+    scene.clickup.hide_new_for = 60
+    scene.sandbox.faults.add("cut", when="after", service="clickup", route="create_task", times=1)
+    if not schema:
+        scopes = frozenset({"data.records:read", "data.records:write"})
+        scene.airtable.switches = dataclasses.replace(scene.airtable.switches, scopes=scopes)
+    assert scene.run().code == 1
+    scene.later(2)
+    by_id = {"AIRTABLE_TABLE_NAME": scene.airtable.table_id}
+    scene.run("--force", **by_id)
+    assert bool(list(scene.folder.glob("*.old"))) is not schema
+    scene.later(200)
+    assert scene.run("--full", **by_id).code == 0
+    assert scene.clickup.by_marker(lead) == [scene.named_by(lead)]
 
 
 def test_force_sets_the_state_of_another_pair_aside_whole(scene: Scene) -> None:
