@@ -106,8 +106,11 @@ def main(
         return program.run()
 
 
-def _forgiving(stream: TextIO) -> TextIO:
-    """A stream that shows a letter which its encoding does not have as an escape."""
+def _forgiving(stream: TextIO | None) -> TextIO:
+    """A stream that shows a letter which its encoding does not have as an escape; of a closed one, nowhere."""
+    if stream is None:
+        # Opened and kept: what is opened next gets the number of the closed stream, and a crash would write into it.
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return stream

@@ -505,6 +505,27 @@ def test_a_reader_who_left_is_no_error(scene: Scene, flags: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+# Danger: a supervisor that closes the streams gets no sync, or one that is told as failed.
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-", "-q 2>&-", "--json >&-"])
+def test_a_run_whose_streams_are_closed_syncs_all_the_same(tmp_path: Path, closed: str) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    lead = scene.lead()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m main --report report.json {closed}', sys.executable],
+        cwd=tmp_path,
+        env=scene.environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stdout + done.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["exit_code"] == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+    scene.close()
+
+
 def test_a_terminal_that_knows_no_arrows_gets_escapes(scene: Scene) -> None:
     scene.lead(name="林 美咲")
     done = subprocess.run(
