@@ -368,7 +368,8 @@ class Plan:
     """Every decision of one run, as data.
 
     `links` are what the readings alone prove, to be kept before anything is written. `settled` are leads whose
-    announced writes are resolved by the readings. `verdicts` say for each lead which rule decided and why.
+    announced writes are resolved by the readings. `verdicts` say for each lead which rule decided and why. `cut`: the
+    command line left something out.
     """
 
     creates: tuple[CreateTask, ...] = ()
@@ -384,6 +385,7 @@ class Plan:
     left: tuple[Failure, ...] = ()
     unchanged: int = 0
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 # --- what came of it --------------------------------------------------------------------------------------------------
@@ -418,7 +420,6 @@ class Outcome:
     restored: int = 0
     pulled: int = 0
     unchanged: int = 0
-    pairs: int = 0
     failed: tuple[Failure, ...] = ()
     left: tuple[Failure, ...] = ()
     notices: tuple[Notice, ...] = ()

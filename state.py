@@ -253,11 +253,6 @@ class State:
                     found.update((row[0], _link(row)) for row in self._db.execute(query, chunk))
         return found
 
-    def keep_links(self, links: Iterable[Link]) -> None:
-        """Remember links as they are given, in place of older ones of the same lead or task."""
-        with self._transaction():
-            self._db.executemany(_KEEP_LINK, map(_row, links))
-
     # --- tasks with a marker and no link
 
     def strays_of(self, leads: Iterable[str]) -> tuple[Stray, ...]:

@@ -579,9 +579,10 @@ def _with(link: Link, **values: Any) -> Link:
 
     A copy takes longer than all else that is done for a pair in which nothing changed.
     """
-    if all(getattr(link, name) == value for name, value in values.items()):
-        return link
-    return dataclasses.replace(link, **values)
+    for name, value in values.items():
+        if getattr(link, name) != value:
+            return dataclasses.replace(link, **values)
+    return link
 
 
 def _seen(link: Link, task: KnownTask) -> Link:
@@ -753,9 +754,11 @@ def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:
 
 def _unseen(lead: Lead, link: Link, task: KnownTask, world: World) -> bool:
     """Whether the lead changed and its task is so new that the poll may have left it out."""
+    if task.fresh or link.created <= world.surely_listed:
+        return False
     now = lead.status if isinstance(lead.status, str) else ""
     changed = link.base is None or fold(now) != fold(link.base[0]) or digest(lead.name) != link.name
-    return not task.fresh and link.created > world.surely_listed and (changed or lead.details != link.details)
+    return changed or lead.details != link.details
 
 
 def _may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> bool:
@@ -953,7 +956,7 @@ def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:
     dropped = [create.record_id for create in made.creates[len(kept_creates) :]]
     dropped.extend(update.record_id for update in made.task_updates[len(task_updates) :])
     dropped.extend(update.record_id for update, part in in_phase if part != update)
-    left = (Failure(record_id, "", 0, "left out by --limit or --phase") for record_id in sorted(set(dropped)))
+    left = [Failure(record_id, "", 0, "left out by --limit or --phase") for record_id in sorted(set(dropped))]
     return dataclasses.replace(
         made,
         creates=kept_creates,
@@ -961,6 +964,7 @@ def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:
         lead_updates=tuple(part for _, part in in_phase if part is not None),
         conflicts=tuple(each for each in made.conflicts if phase != (2 if each.winner == "airtable" else 1)),
         left=(*made.left, *left),
+        cut=bool(left),
     )
 
 

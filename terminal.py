@@ -15,9 +15,8 @@ from rich.progress import (
     SpinnerColumn,
     Task,
     TaskID,
-    TextColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 # ClickUp's limit counts by the minute, so the pace of one minute says little about the next.
@@ -27,6 +26,14 @@ _PACE_SECONDS = 180.0
 def console(stream: TextIO, *, color: bool) -> Console:
     """A console that takes every text as it is: no markup, no emoji codes, no colours of its own choice."""
     return Console(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
+
+
+class _Doing(ProgressColumn):
+    """The stage; while the run waits, what for and how many seconds yet. Both at once would not fit on a line."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["until"] - task.get_time()
+        return Text(f"{task.fields['waiting']}: {seconds:.0f} s" if seconds > 0 else task.description)
 
 
 class _TimeLeft(ProgressColumn):
@@ -39,14 +46,6 @@ class _TimeLeft(ProgressColumn):
         return Text(f"{seconds // 60}:{seconds % 60:02} left")
 
 
-class _Waiting(ProgressColumn):
-    """What is being waited for, and for how many seconds yet."""
-
-    def render(self, task: Task) -> Text:
-        seconds = task.fields["until"] - task.get_time()
-        return Text(f"{task.fields['waiting']}: {seconds:.0f} s" if seconds > 0 else "")
-
-
 class Screen:
     """Shows how far a run is, what it waits for, and lets messages pass above the bar. Used from many threads."""
 
@@ -54,11 +53,10 @@ class Screen:
         self._console = console(stream, color=color)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            _TimeLeft(),
-            _Waiting(),
+            _Doing(Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(max_width=30)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            _TimeLeft(Column(no_wrap=True)),
             console=self._console,
             speed_estimate_period=_PACE_SECONDS,
             transient=True,

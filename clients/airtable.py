@@ -200,15 +200,15 @@ class AirtableClient:
             offset = following
         raise self._bad_answer("the pages of the listing do not end")
 
-    def read_by_ids(self, ids: Iterable[str], *, fields: Sequence[str], formula: str = "") -> Iterator[RecordPage]:
-        """Those of the records that exist in the table and for which the formula is true, 100 ids a request.
+    def read_by_ids(self, ids: Iterable[str], *, fields: Sequence[str]) -> Iterator[RecordPage]:
+        """Those of the records that exist in the table, 100 ids a request.
 
         Raises ValueError for what is no record id, before anything is sent.
         """
         wanted = [_checked_id(record_id) for record_id in dict.fromkeys(ids)]
         for start in range(0, len(wanted), _PAGE):
             chunk = wanted[start : start + _PAGE]
-            yield from self.list_records(fields=fields, formula=all_of(is_one_of(chunk), formula))
+            yield from self.list_records(fields=fields, formula=is_one_of(chunk))
 
     def update(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Record, ...]:
         """Set the named cells of at most ten records, all of them or none; None empties a cell.

@@ -414,7 +414,7 @@ class Reading:
         return tuple(
             Stray(task.id, task.marker, task.created)
             for task in self.tasks.values()
-            if isinstance(task, KnownTask) and is_record_id(task.marker) and linked.get(task.id) != task.marker
+            if isinstance(task, KnownTask) and linked.get(task.id) != task.marker and is_record_id(task.marker)
         )
 
 

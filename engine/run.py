@@ -71,13 +71,13 @@ class _Run:
         setup = self._setup()
         reading, whole = self._read_and_plan(setup)
         made = limited(whole, creates=self._options.limit, phase=self._options.phase)
-        self._partial = self._partial or any(failure.phase == 0 for failure in made.left)
-        outcome = _planned(made, reading, self._warnings, self._pairs(reading, made))
+        self._partial = self._partial or made.cut
+        outcome = _planned(made, reading, self._warnings)
         put_off = [failure for record_id, failure in self._put_off.items() if record_id not in reading.leads]
         outcome = dataclasses.replace(
             outcome, failed=(*outcome.failed, *self._not_there(made)), left=(*outcome.left, *put_off)
         )
-        brake = "" if self._options.force else _brake(made, outcome.pairs)
+        brake = "" if self._options.force else self._brake(reading, made)
         if self._options.dry_run:
             stop = (Notice("", "", f"a run would stop here: {brake}"),) if brake else ()
             doubt = self._doubt(reading) if made.creates and not self._untouched(reading) else None
@@ -117,6 +117,20 @@ class _Run:
         for record_id in self._options.only:
             if made.verdicts.get(record_id) == LEAD_GONE:
                 yield Failure(record_id, "", 1, "there is no such lead in the table", "look up the id of its record")
+
+    def _brake(self, reading: Reading, made: Plan) -> str:
+        """Why this run has to stop before its first write; "" if it need not."""
+        changing = status_changes(made)
+        if not any(changing):
+            return ""  # an idle run need not count its links
+        pairs = self._pairs(reading, made)
+        for changes, where in zip(changing, ("tasks", "leads"), strict=True):
+            if brakes(changes, pairs):
+                return (
+                    f"this run would change the status of {changes} {where}, of {pairs} pairs in all; "
+                    "nothing was written"
+                )
+        return ""
 
     def _pairs(self, reading: Reading, made: Plan) -> int:
         """How many pairs there are, those that this run has found out included."""
@@ -368,14 +382,13 @@ def _rules(settings: Settings, setup: Setup) -> Rules:
     )
 
 
-def _planned(made: Plan, reading: Reading, warnings: Iterable[str], pairs: int) -> Outcome:
+def _planned(made: Plan, reading: Reading, warnings: Iterable[str]) -> Outcome:
     left = made.left
     if reading.short:
         left = (*left, Failure("", "", 0, reading.short, "nothing is created while a listing is not complete"))
     return Outcome(
         reading.full,
         unchanged=made.unchanged,
-        pairs=pairs,
         failed=made.failed,
         left=left,
         notices=(*(Notice("", "", warning) for warning in warnings), *made.notices),
@@ -391,13 +404,3 @@ def _decided_against_people(made: Plan) -> Iterable[tuple[str, str, str]]:
     for notice in made.notices:
         if not notice.routine:
             yield notice.record_id, notice.task_id, notice.text
-
-
-def _brake(made: Plan, pairs: int) -> str:
-    """Why a run has to stop before its first write; "" if it need not."""
-    for changes, where in zip(status_changes(made), ("tasks", "leads"), strict=True):
-        if brakes(changes, pairs):
-            return (
-                f"this run would change the status of {changes} {where}, of {pairs} pairs in all; nothing was written"
-            )
-    return ""

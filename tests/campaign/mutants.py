@@ -62,7 +62,7 @@ def _base_first() -> Patch:
     def announced(self: CarryingOut, update: UpdateTask, sent: list[int]) -> None:
         announce(self, update, sent)
         link = dataclasses.replace(self._links[update.record_id], base=(update.lead_status, update.status or ""))
-        self._state.keep_links((link,))
+        self._state.settle(links=(link,))
 
     return mock.patch.object(CarryingOut, "_announce_update", announced)
 
