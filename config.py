@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import ipaddress
@@ -54,6 +55,7 @@ DEFAULTS: Mapping[str, str] = {
 }
 NAMES = (*REQUIRED, *DEFAULTS)
 
+_ENV_FILE = Path(".env")
 _OUR_PREFIXES = ("AIRTABLE_", "CLICKUP_", "SYNC_")
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_HOURS = 8_760.0
@@ -108,13 +110,21 @@ def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
     """
     problems: list[str] = []
     warnings: list[str] = []
-    in_file = _read_file(env_file, problems, warnings)
-    values = {**_not_blank(in_file), **_not_blank(environ)}
+    values = _values(environ, env_file, problems, warnings)
     warnings.extend(_strangers(values))
     settings = _Reader(values, problems, warnings).settings()
     if problems:
         raise ConfigError(problems, "Set them in the environment or in .env; .env.example explains each one.")
     return settings
+
+
+def files_of(environ: Mapping[str, str], env_file: Path | None = None) -> tuple[Path, Path]:
+    """The settings file and the state file that `load` would answer, whatever else is wrong with the settings."""
+    values = _values(environ, env_file, [], [])
+    state_file = Path(values.get("SYNC_STATE_FILE", DEFAULTS["SYNC_STATE_FILE"]))
+    with contextlib.suppress(RuntimeError):
+        state_file = state_file.expanduser()
+    return env_file or _ENV_FILE, state_file
 
 
 def fingerprint(settings: Settings) -> str:
@@ -141,12 +151,18 @@ def binding(settings: Settings) -> dict[str, str]:
     }
 
 
+def _values(
+    environ: Mapping[str, str], env_file: Path | None, problems: list[str], warnings: list[str]
+) -> dict[str, str]:
+    return {**_not_blank(_read_file(env_file, problems, warnings)), **_not_blank(environ)}
+
+
 def _not_blank(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value.strip() for name, value in values.items() if value and value.strip()}
 
 
 def _read_file(env_file: Path | None, problems: list[str], warnings: list[str]) -> dict[str, str | None]:
-    path = env_file or Path(".env")
+    path = env_file or _ENV_FILE
     try:
         if env_file is None and path.is_dir():
             return {}
@@ -400,11 +416,23 @@ def _state_file_fault(value: str) -> str:
         path = Path(value).expanduser()
         if path.is_dir():
             return f"{path} is a folder; give the path of a file"
+        if path.exists() and not path.is_file():
+            return f"{path} is a device or a pipe; give the path of a file"
         if not path.parent.is_dir():
             return f"the folder {path.parent} does not exist; create it"
+        if not path.is_absolute() and not _current_folder_exists():
+            return "the current folder was deleted; start it in another, or give the whole path"
     except (OSError, RuntimeError) as error:
         return f"this is no usable path ({error}); write another"
     return ""
+
+
+def _current_folder_exists() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _address_fault(value: str) -> str:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":
+    # An interrupt while the rest is loaded ends it as a shell would have it, without a traceback.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 import argparse
 import contextlib
 import dataclasses
@@ -10,9 +17,7 @@ import gc
 import io
 import json
 import logging
-import os
 import random
-import signal
 import sys
 import tempfile
 import threading
@@ -27,7 +32,7 @@ from clients.errors import AuthError, NotFound, QuotaSpent
 from clients.http import Http, ping
 from clients.pacing import AirtablePacer, ClickUpPacer
 from clock import Clock, SystemClock
-from config import Settings, binding, load
+from config import Settings, binding, files_of, load
 from engine import Options, Progress, Tools, check, sync
 from engine.setup import Setup, table_id
 from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
@@ -48,7 +53,7 @@ from report import (
     summary_lines,
     traffic_line,
 )
-from state import Lock, State, set_aside
+from state import Lock, State, files_beside, set_aside
 from text import visible
 from world import is_record_id
 
@@ -246,7 +251,7 @@ class _Program:
     def run(self) -> int:
         """Everything else."""
         try:
-            self._report_file = _writable(self._flags.report)
+            self._report_file = self._file_of_report()
             settings = load(self._environ, self._flags.env_file)
             for warning in settings.warnings:
                 log.warning("%s", warning)
@@ -257,6 +262,18 @@ class _Program:
         except SyncError as error:
             return self._end(outcome_of_error(error), _exit_code_of(error), error)
         return self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
+
+    def _file_of_report(self) -> Path | None:
+        """Where the report goes, which is never a file that the program lives on. Raises ConfigError."""
+        target = _writable(self._flags.report)
+        if target is not None:
+            env_file, state_file = files_of(self._environ, self._flags.env_file)
+            if any(_is_same(target, own) for own in (env_file, *files_beside(state_file))):
+                raise ConfigError(
+                    [f"--report: {self._flags.report} holds the settings or the state of the sync"],
+                    "give the path of another file",
+                )
+        return target
 
     def _mode(self) -> Callable[[Settings], Outcome]:
         if self._flags.check:
@@ -771,6 +788,16 @@ def _writable(path: Path | None) -> Path | None:
     return target
 
 
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file. Of files that exist the file system says it, which may ignore letter case."""
+    try:
+        return path == other.resolve() or path.samefile(other)
+    except FileNotFoundError:
+        return False
+    except (OSError, RuntimeError, ValueError):
+        return False  # no usable path, which the settings tell
+
+
 def _temporary(folder: Path) -> Path:
     number, name = tempfile.mkstemp(prefix=".report-", dir=folder)
     os.close(number)
@@ -795,5 +822,14 @@ def _run_for_demo(argv: Sequence[str]) -> tuple[int, str]:
     return code, said.getvalue()
 
 
+def _main_or_interrupted() -> int:
+    """Before and after a run's own handlers an interrupt simply ends the program."""
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main()
+    except KeyboardInterrupt:
+        return 130
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main_or_interrupted())

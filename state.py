@@ -450,6 +450,12 @@ def set_aside(path: Path, suffix: str) -> Path:
     return aside
 
 
+def files_beside(state_file: Path) -> frozenset[Path]:
+    """The state file and whatever SQLite and the lock keep beside it, there or not."""
+    real = Path(os.path.realpath(state_file))
+    return frozenset(_beside(real, ending) for ending in ("", "-wal", "-shm", "-journal", ".lock", ".lock-journal"))
+
+
 def _sealed(value: str) -> str:
     """The text behind its checksum. SQLite has none of its own, and a watermark with one bit changed hides edits."""
     return f"{zlib.crc32(value.encode()):0{_SEAL}x}{value}"
@@ -496,7 +502,10 @@ def _connect(path: Path | str) -> sqlite3.Connection:
 @contextlib.contextmanager
 def _closed_on_failure(path: Path | str, where: str) -> Iterator[sqlite3.Connection]:
     """A connection that stays open only if all goes well."""
-    connection = _connect(path)
+    try:
+        connection = _connect(path)
+    except sqlite3.Error as error:
+        raise _unusable(where, error) from error
     try:
         yield connection
     except BaseException as error:

@@ -140,7 +140,58 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_settings(tmp_path: Pat
     assert "SYNC_STATE_FILE" in err
 
 
+@pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--check"]])
+def test_a_state_file_that_is_a_pipe_or_a_device_is_told_with_the_settings(tmp_path: Path, flags: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), os.devnull):
+        code, out, err = run(*flags, environ={**SIX, "SYNC_STATE_FILE": path})
+        assert code == 2
+        assert f"SYNC_STATE_FILE: {path} is a device or a pipe" in out + err
+
+
+def test_a_folder_that_was_deleted_under_the_program_is_told_with_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    code, _, err = run(environ=SIX)
+    assert code == 2
+    assert "the current folder was deleted" in err
+    assert run("--report", "report.json", environ=SIX)[0] == 2
+
+
 # --- the report's file ------------------------------------------------------------------------------------------------
+
+
+# Danger: the report takes the place of what the program remembers, or of the settings with the tokens.
+@pytest.mark.parametrize("name", ["state", "link", "state-wal", "state.lock", ".env", "STATE"])
+@pytest.mark.parametrize("wrong", [{}, {"CLICKUP_LIST_ID": "leads"}])
+def test_a_report_never_replaces_the_state_or_the_settings(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, wrong: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / ".env"
+    settings.touch(mode=0o600)
+    settings.write_text("SYNC_STATE_FILE=state\n")
+    del scene.settings["SYNC_STATE_FILE"]
+    assert scene.run().code == 0
+    (tmp_path / "link").symlink_to("state")
+    if name == "STATE":
+        os.link(tmp_path / "state", tmp_path / name)  # as on a disk that ignores letter case
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    found = scene.run("--report", name, **wrong)
+    assert (found.code, found.requests) == (2, [])
+    assert "--report" in found.messages
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_report_with_settings_that_make_no_sense_is_still_written(tmp_path: Path) -> None:
+    for path in ("~nobody-of-that-name/state", "a" * 300):
+        code, _, err = run("--report", "report.json", environ={**SIX, "SYNC_STATE_FILE": path})
+        assert (code, "--report" in err) == (2, False)
+        assert (tmp_path / "report.json").exists()
 
 
 @pytest.mark.parametrize("path", ["none/report.json", "."])
@@ -458,6 +509,34 @@ def test_a_run_whose_request_hangs_ends_by_itself_after_its_time_and_reports(tmp
     assert "Traceback" not in err
     assert json.loads(report.read_text())["stopped"]
     scene.close()
+
+
+# Danger: an impatient person is shown a traceback, and a mail from cron looks like a bug.
+@pytest.mark.parametrize(
+    "when",
+    [
+        "builtins.__import__ = lambda name, *rest: (name == 'requests' and stop(), before(name, *rest))[1]",
+        "argparse.ArgumentParser.parse_args = lambda *_: stop()",
+    ],
+)
+def test_an_interrupt_while_the_program_starts_ends_it_quietly(scene: Scene, when: str) -> None:
+    program = (
+        "import argparse, builtins, os, runpy, signal\n"
+        "before = builtins.__import__\n"
+        "def stop(): os.kill(os.getpid(), signal.SIGINT)\n"
+        f"{when}\n"
+        "runpy.run_module('main', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=scene.folder,
+        env=scene.environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
