@@ -66,6 +66,7 @@ GRACE_SECONDS = 8.0
 LIVE_TEST_GRACE_SECONDS = 60.0
 _PING_SECONDS = 5.0
 _LOOK_UP_SECONDS = 0.2
+_LAST_SECONDS = 1.5
 _DAY = 86_400.0
 _NEW_OBJECTS_BEFORE_COLLECTION = 100_000
 _EXIT_CODES: tuple[tuple[type[SyncError], int], ...] = (
@@ -235,6 +236,8 @@ class _Program:
         self._usage: dict[str, Usage] | None = None
         self._said_once: list[str] = []
         self._live_test: LiveTest | None = None
+        self._so_far: Callable[[], Outcome] = lambda: Outcome(False)
+        self._tell_failure: Callable[[], None] = lambda: None
         self._report_file: Path | None = None
         self._show: _Show = _Lines(self._say, quiet=flags.quiet)
 
@@ -357,6 +360,7 @@ class _Program:
         with contextlib.ExitStack() as stack:
             lock = Lock(settings.state_file)
             stack.callback(lock.release)
+            self._tell_failure = functools.partial(self._ping, settings, "/fail")
             self._ping(settings, "/start")
             in_step = False
             try:
@@ -466,7 +470,10 @@ class _Program:
             force=flags.force,
         )
         with self._tools(settings, self._stop) as tools, self._showing():
-            return sync(settings, options, state, tools, self._show)
+            return sync(settings, options, state, tools, self._show, self._at_work)
+
+    def _at_work(self, so_far: Callable[[], Outcome]) -> None:
+        self._so_far = so_far
 
     def _ping(self, settings: Settings, ending: str) -> None:
         if not settings.healthcheck_url:
@@ -595,12 +602,17 @@ class _Program:
         return done[0]
 
     def _give_up(self) -> NoReturn:
+        """Say what is known, and end. Whatever hangs meanwhile, a disk or a reader of the output, is left as well."""
+        _end_after(_LAST_SECONDS)
+        telling = threading.Thread(target=self._tell_failure, daemon=True)
+        telling.start()
         why = "requests were still under way after the time to stop; what became of them the next run finds out"
         self._show.close()
-        left = () if self._live_test is None else self._live_test.left()
-        self._end(Outcome(False, failed=left, stopped=why), 1, None)
+        known = self._so_far() if self._live_test is None else Outcome(False, failed=self._live_test.left())
+        self._end(dataclasses.replace(known, stopped=why), 1, None)
         for stream in (self._out, self._err):
             stream.flush()
+        telling.join()
         os._exit(1)
 
     # --- telling
@@ -706,6 +718,13 @@ class _Program:
 
     def _say(self, line: str) -> None:
         _put(self._err, [line])
+
+
+def _end_after(seconds: float) -> None:
+    """The program ends after so long, whatever its threads are at."""
+    timer = threading.Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def _put(stream: TextIO | None, lines: Sequence[str]) -> None:

@@ -135,29 +135,30 @@ class CarryingOut:
         return isinstance(self.halted, AuthError | QuotaSpent) or self._spent
 
     def outcome(self, base: Outcome) -> Outcome:
-        """What came of it, added to what the plan said already."""
-        left = [
-            Failure(record_id, "", 0, self._cancelled.get(record_id) or self._why_left())
-            for record_id in sorted(self._pending)
-        ]
-        return dataclasses.replace(
-            base,
-            created=self.created,
-            updated=self.updated,
-            adopted=self.adopted,
-            restored=self.restored,
-            pulled=self.pulled,
-            failed=(*base.failed, *self._failed),
-            notices=(*base.notices, *self._notices),
-            left=(*base.left, *left),
-        )
+        """What came of it, added to what the plan said already; of a plan on its way, what has come of it so far."""
+        with self._mutex:
+            left = [
+                Failure(record_id, "", 0, self._cancelled.get(record_id) or self._why_left())
+                for record_id in sorted(self._pending)
+            ]
+            return dataclasses.replace(
+                base,
+                created=self.created,
+                updated=self.updated,
+                adopted=self.adopted,
+                restored=self.restored,
+                pulled=self.pulled,
+                failed=(*base.failed, *self._failed),
+                notices=(*base.notices, *self._notices),
+                left=(*base.left, *left),
+            )
 
     def _why_left(self) -> str:
         if self.no_creates:
             return f"not created: {self.no_creates}"
         if self.halted is not None:
             return f"not done: {self.halted}"
-        return "not done yet: the run was ended before its turn"
+        return "not done yet, or not known to be done, when the run was ended"
 
     def _known_links(self) -> dict[str, Link]:
         known = self._state.links_of(leads=_records(self._plan.task_updates, self._plan.lead_updates))

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from budget import CLICKUP_PER_MINUTE
@@ -44,22 +44,38 @@ def check(settings: Settings, tools: Tools) -> Setup:
     return setup_room.examine(settings, tools.airtable, tools.clickup)
 
 
-def sync(settings: Settings, options: Options, state: State, tools: Tools, progress: Progress) -> Outcome:
+def sync(
+    settings: Settings,
+    options: Options,
+    state: State,
+    tools: Tools,
+    progress: Progress,
+    on_work: Callable[[Callable[[], Outcome]], None] = lambda _: None,
+) -> Outcome:
     """One run. Raises SyncError where nothing could be planned; what fails later is in the outcome.
 
     With `dry_run`, the state must be a copy: the plan is made and nothing is written to either service.
+    Before the first write, `on_work` is given what tells, from any thread, how much of the plan is done so far.
     """
-    run = _Run(settings, options, state, tools, progress)
-    return run.run()
+    return _Run(settings, options, state, tools, progress, on_work).run()
 
 
 class _Run:
-    def __init__(self, settings: Settings, options: Options, state: State, tools: Tools, progress: Progress) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options,
+        state: State,
+        tools: Tools,
+        progress: Progress,
+        on_work: Callable[[Callable[[], Outcome]], None],
+    ) -> None:
         self._settings = settings
         self._options = options
         self._state = state
         self._tools = tools
         self._progress = progress
+        self._on_work = on_work
         self._started = tools.clock.monotonic()
         self._started_at = tools.clock.time()
         self._partial = bool(options.only or options.phase is not None)
@@ -91,11 +107,11 @@ class _Run:
         work = CarryingOut(
             made, reading, self._settings, self._state, self._tools, self._progress, self._deadline(), claimed
         )
+        self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
-        outcome = work.outcome(outcome)
-        outcome = self._ending(outcome, work)
-        self._record(reading, outcome, halted=work.halted is not None)
-        return outcome
+        ended = self._ending(work.outcome(outcome), work)
+        self._record(reading, ended, halted=work.halted is not None)
+        return ended
 
     # --- set-up
 

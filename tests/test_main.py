@@ -511,6 +511,45 @@ def test_a_run_whose_request_hangs_ends_by_itself_after_its_time_and_reports(tmp
     scene.close()
 
 
+# Danger: a run that is cut off says that it did nothing, names nobody, and the monitor thinks that it is still at work.
+def test_a_run_that_gives_up_tells_what_it_did_what_is_left_and_the_health_check(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    leads = [scene.lead(name=f"Lead {number}") for number in range(4)]
+    scene.sandbox.faults.add(Fault("hang", route="create_task", number=2, times=3))
+    arrived = threading.Event()
+    # Several creates are sent only after the first has been answered and recorded.
+    when_asked(scene, "create_task", lambda: arrived.set() if scene.clickup.tasks() else None)
+    with health_check() as (url, called):
+        scene.settings["HEALTHCHECK_URL"] = url
+        process = started(scene, "--json", grace=0.3)
+        assert arrived.wait(20)
+        process.terminate()
+        out, err = process.communicate(timeout=10)
+    report = json.loads(out)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert report["phase_1"]["created"] == len(scene.clickup.tasks()) == 1
+    assert [each["record_id"] for each in report["left_records"]] == sorted(leads), "one has its task but no Task ID"
+    assert called == ["/ping/start", "/ping/fail"]
+    scene.close()
+
+
+# Danger: a reader of the output who hangs keeps a run alive that has given up.
+def test_a_run_that_gives_up_ends_although_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    for number in range(2_000):
+        scene.lead(name=f"Lead {number}")
+    scene.sandbox.faults.add(Fault("hang", route="create_task"))
+    arrived = threading.Event()
+    when_asked(scene, "create_task", arrived.set)
+    process = started(scene, "--json", grace=0.3)
+    assert arrived.wait(20)
+    process.terminate()
+    assert process.wait(timeout=10) == 1
+    process.communicate()
+    scene.close()
+
+
 # Danger: an impatient person is shown a traceback, and a mail from cron looks like a bug.
 @pytest.mark.parametrize(
     "when",
