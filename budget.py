@@ -93,7 +93,8 @@ def predict(
 ) -> Cost:
     """Play the run against the two limits alone, answers taking no time: reading, updates, creates with write-backs.
 
-    Exact but for the polls of a long run, which read again what the run itself has just written.
+    Exact but for the polls of a long run, which read again some of what the run itself has just written, and for the
+    ids that it writes back before ten of them are there, at the end of a minute's budget.
     """
     course = _Course(clickup_per_minute, airtable_per_second)
     course.read(work)

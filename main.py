@@ -30,7 +30,7 @@ from budget import Cost, Usage, month_of, predict, usage_of, warning, work_of
 from clients import airtable, clickup
 from clients.errors import AuthError, NotFound, QuotaSpent
 from clients.http import Http, ping
-from clients.pacing import AirtablePacer, ClickUpPacer
+from clients.pacing import AirtablePacer, ClickUpPacer, in_flight
 from clock import Clock, SystemClock
 from config import Settings, binding, files_of, load
 from engine import Options, Progress, Tools, check, sync
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from live_test import LiveTest
 
 VERSION = "1.0.0"
-WORKERS = 16
+WORKERS = 64
 GRACE_SECONDS = 8.0
 LIVE_TEST_GRACE_SECONDS = 60.0
 _PING_SECONDS = 5.0
@@ -515,8 +515,8 @@ class _Program:
                 clickup.ClickUpClient(to_clickup, settings.clickup_list_id, settings.clickup_custom_field_id),
                 self._clock,
                 stop,
-                WORKERS,
                 lambda: self._clickup_pacer.limit,
+                lambda: in_flight(to_clickup.latency, self._clickup_pacer.limit, WORKERS),
             )
 
     def _waiting(self, service: str, seconds: float, reason: str) -> None:

@@ -108,6 +108,11 @@ def changed_since(unix_seconds: float) -> str:
     return f"IS_AFTER(LAST_MODIFIED_TIME(),{_moment(unix_seconds)})"
 
 
+def created_after(unix_seconds: float) -> str:
+    """True for records that were made after this moment."""
+    return f"IS_AFTER(CREATED_TIME(),{_moment(unix_seconds)})"
+
+
 def is_blank(name: str) -> str:
     """True where this field is empty."""
     return f"{field_ref(name)}=BLANK()"
@@ -210,10 +215,10 @@ class AirtableClient:
             chunk = wanted[start : start + _PAGE]
             yield from self.list_records(fields=fields, formula=is_one_of(chunk))
 
-    def update(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Record, ...]:
+    def update(self, rows: Sequence[tuple[str, Mapping[str, Any]]], *, last_words: bool = False) -> tuple[Record, ...]:
         """Set the named cells of at most ten records, all of them or none; None empties a cell.
 
-        Returns the whole records as they are now, in the order given.
+        Returns the whole records as they are now, in the order given. `last_words` is explained at `Http.fetch`.
         https://airtable.com/developers/web/api/update-multiple-records
         """
         ids = [_checked_id(record_id) for record_id, _ in rows]
@@ -228,7 +233,7 @@ class AirtableClient:
 
         sent = [{"id": record_id, "fields": dict(fields)} for record_id, fields in rows]
         body = {"records": sent, "typecast": False}
-        return self.http.fetch("PATCH", self._path, read, body=body, replayable=True)
+        return self.http.fetch("PATCH", self._path, read, body=body, replayable=True, last_words=last_words)
 
     def create(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
         """Make at most ten records of these cells, all of them or none; never sent twice if they may be there already.

@@ -40,6 +40,8 @@ _REFUSALS = 5
 _DOWN_AFTER_FAILURES = 8
 _DOWN_AFTER_SECONDS = 120.0
 _LOOK_UP = 0.1
+_LAST_WAIT = 2.0
+_RECENT_ANSWERS = 20
 _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
 _HINT_CERTIFICATE = (
@@ -95,6 +97,7 @@ class _Call:
     content: bytes | None
     replayable: bool
     announce: Announce | None
+    last_words: bool
     attempts: int = 0
     failures: int = 0
     refusals: int = 0
@@ -159,9 +162,9 @@ class Http:
     """Sends requests to one service, from many threads at once.
 
     `requests` counts what was put on the wire, every attempt; `waited` is the seconds during which at least one
-    request stood waiting for its turn or backing off. `on_wait(seconds, reason)` is called at the start of each
-    such stretch of a second or more. A request that would have to wait for its turn past `deadline`, in seconds of the
-    clock that only grows, is not sent.
+    request stood waiting for its turn or backing off; `latency` is the seconds that recent answers took.
+    `on_wait(seconds, reason)` is called at the start of each such stretch of a second or more. A request that would
+    have to wait for its turn past `deadline`, in seconds of the clock that only grows, is not sent.
     """
 
     def __init__(
@@ -189,6 +192,8 @@ class Http:
             raise ConfigError([f"the address of {service.name} must begin with https://"])
         self.requests = 0
         self.waited = 0.0
+        self.latency = 0.0
+        self._answers = 0
         self.on_wait = on_wait
         self.deadline: float | None = None
         self.service = service
@@ -247,6 +252,7 @@ class Http:
         body: Any = None,
         replayable: bool,
         announce: Announce | None = None,
+        last_words: bool = False,
     ) -> T:
         """Send one request and return what `read` makes of its 2xx answer.
 
@@ -256,12 +262,13 @@ class Http:
         What surely was not carried out (never connected, 429) is tried again; what may have been (5xx, silence, a
         lost connection, an unreadable answer) only if `replayable`. At most 6 failures or 120 s of them, and 5
         refusals. After 8 requests in a row were given up, or two minutes without any success, nothing more is sent.
+        With `last_words` it is sent, once, even after the stop event was set, if its turn comes within two seconds.
 
         Raises an ApiError, with `outcome_unknown` set if any attempt may have been carried out; Interrupted if
         the stop event was set, or the deadline would pass, before anything was sent.
         """
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
-        call = _Call(method, path, query, content, replayable, announce)
+        call = _Call(method, path, query, content, replayable, announce, last_words)
         retrying = Retrying(
             retry=retry_if_exception(lambda failure: self._again(call, failure)),
             wait=lambda _: self._back_off(call),
@@ -350,11 +357,15 @@ class Http:
                     # Woken by any answer; looks up now and then, since nothing wakes it when `stop` is set.
                     self._changed.wait(_LOOK_UP)
                     continue
-            self._wait(delay, "the service's limit")
+            if self._stop.is_set():
+                self._wait_at_the_end(call, delay)
+            else:
+                self._wait(delay, "the service's limit")
 
     def _check(self, call: _Call) -> None:
         down = self._health.down(self._clock.monotonic())
-        if not down and not self._stop.is_set():
+        stopped = self._stop.is_set() and not call.last_words
+        if not down and not stopped:
             return
         if call.failure is not None:
             raise call.failure
@@ -369,6 +380,12 @@ class Http:
 
     def _interrupted(self, call: _Call) -> Interrupted:
         return Interrupted(f"stopped before this was sent: {self.service.name} {call.method} {call.path}")
+
+    def _wait_at_the_end(self, call: _Call, seconds: float) -> None:
+        """Last words wait for their turn although the stop event is set, but not for long."""
+        if seconds > _LAST_WAIT:
+            raise self._interrupted(call)
+        self._clock.wait(seconds, threading.Event())
 
     def _wait(self, seconds: float, reason: str) -> None:
         with self._changed:
@@ -469,6 +486,8 @@ class Http:
             now = self._clock.monotonic()
             if said is not None:
                 self._service_clock = (said, now)
+            self._answers += 1
+            self.latency += (now - call.turn - self.latency) / min(self._answers, _RECENT_ANSWERS)
             heard = Heard(call.turn, now, date, raw.headers)
             if refused:
                 self._pacer.refused(heard, self._random.random())

@@ -7,7 +7,6 @@ user calls it under one lock and does the waiting.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -19,6 +18,7 @@ AIRTABLE_STARTS = 5
 AIRTABLE_SILENCE = 30.0
 _LONGEST_SILENCE = 120.0
 _ENOUGH_ANSWERS = 10
+_COUNTED = 1.01
 _ARRIVED_AFTER = 2.0
 
 # https://developer.clickup.com/docs/rate-limits
@@ -32,6 +32,7 @@ _HEADROOM = 0.02
 _FIRST_BARE_WAIT = 5.0
 _LONGEST_BARE_WAIT = 60.0
 _SOON = 0.001
+_FEW = 4
 
 
 class Heard(NamedTuple):
@@ -65,45 +66,45 @@ class Pacer(Protocol):
 
 
 class AirtablePacer:
-    """Five starts a second, evenly spaced; 30 seconds of silence after a refusal.
+    """Five requests in any second, as Airtable counts them; 30 seconds of silence after a refusal.
 
     What counts is when requests arrive, and the network, or a connection that has to be opened first, may delay
-    one more than the next. So the sixth start is a second after the first one can have arrived: when its answer
-    came, less the shortest time that any request takes there and back. If all take equally long, that is a second
-    after its start. The shortest time is that of the answers so far, less a quarter of what they take longer on
-    average; none until there are ten. A request without an answer after two seconds has arrived at once, for all
-    that matters here.
+    one more than the next. So each request takes one of five places, and gives it back a second after it can have
+    arrived at the latest: when its answer came, less the shortest time that any request takes there and back. If all
+    take equally long, that is a second after its start. The shortest time is that of the answers so far, less a margin
+    that shrinks as they grow in number: 0.1 + 20 / number of what they take longer on average; none is counted on until
+    there are ten. A request that failed gives its place back after two seconds. So does one that is still without an
+    answer, but only when all places are taken by such: it has arrived at once, for all that matters here.
 
-    Each refusal makes everything a tenth slower, down to half the speed: another program uses the base as well.
+    A refusal says that somebody else uses the base as well: from then on there are two places, and one after another
+    refusal.
     """
 
     def __init__(self) -> None:
-        self._starts: deque[float] = deque(maxlen=AIRTABLE_STARTS)
-        self._answered: dict[float, float] = {}
+        # For each request that holds a place when it can have arrived at the latest; None until its answer is there.
+        self._held: dict[float, float | None] = {}
         self._lost: set[float] = set()
+        self._places = AIRTABLE_STARTS
+        self._last = -math.inf
         self._answers = 0
         self._shortest = math.inf
         self._average = 0.0
-        self._second = 1.01
         self._silent_until = -math.inf
 
     def ask(self, now: float) -> float | None:
-        ready = self._silent_until
-        if self._starts:
-            ready = max(ready, self._starts[-1] + self._second / AIRTABLE_STARTS)
-        if len(self._starts) == AIRTABLE_STARTS:
-            arrival = self._arrival(self._starts[0], now)
-            if arrival is None and self._starts[0] in self._lost:
-                return self._starts[0] + _ARRIVED_AFTER - now  # no answer to wait for will come
-            if arrival is None:
+        self._give_back(now)
+        ready = max(self._silent_until, self._last + self._apart())
+        if len(self._held) >= self._places:
+            known = [back for start in self._held if (back := self._back_at(start)) is not None]
+            if not known and now < min(self._held) + _ARRIVED_AFTER:
                 return None
-            ready = max(ready, arrival + self._second)
+            ready = max(ready, min(known, default=now))
         if now < ready:
             return max(ready - now, _SOON)
-        if len(self._starts) == AIRTABLE_STARTS:
-            self._answered.pop(self._starts[0], None)
-            self._lost.discard(self._starts[0])
-        self._starts.append(now)
+        if len(self._held) >= self._places:
+            del self._held[min(self._held)]
+        self._held[now] = None
+        self._last = now
         return 0.0
 
     def answered(self, heard: Heard) -> None:
@@ -111,33 +112,48 @@ class AirtablePacer:
         self._answers += 1
         self._shortest = min(self._shortest, took)
         self._average += (took - self._average) / self._answers
-        if heard.sent in self._starts:
-            self._answered[heard.sent] = heard.now
+        if heard.sent in self._held:
+            self._held[heard.sent] = heard.now - self._surely_under_way()
 
     def refused(self, heard: Heard, jitter: float) -> None:
         self.answered(heard)
         asked_for = retry_after(heard.headers, heard.date) or 0.0
         silence = min(max(AIRTABLE_SILENCE, asked_for), _LONGEST_SILENCE)
         if heard.now >= self._silent_until:
-            self._second = min(self._second * 1.1, 2.0)
+            self._places = max(1, self._places // 2)
         self._silent_until = max(self._silent_until, heard.now + silence + jitter)
 
     def lost(self, sent: float, reached: bool) -> None:
-        if reached:
+        if not reached:
+            self._held.pop(sent, None)
+        elif sent in self._held:
             self._lost.add(sent)
-        elif sent in self._starts:
-            self._starts.remove(sent)
 
-    def _arrival(self, start: float, now: float) -> float | None:
-        """The latest moment at which the request can have arrived; None while that is open."""
-        answered = self._answered.get(start, now)
-        if answered >= start + _ARRIVED_AFTER:
-            return start
-        if start not in self._answered:
-            return None
+    def _give_back(self, now: float) -> None:
+        for start in list(self._held):
+            back = self._back_at(start)
+            if back is not None and now >= back:
+                del self._held[start]
+                self._lost.discard(start)
+
+    def _back_at(self, start: float) -> float | None:
+        """When the place is given back; None while an answer to come decides that."""
+        arrived = self._held[start]
+        if arrived is not None:
+            return arrived + _COUNTED
+        return start + _ARRIVED_AFTER if start in self._lost else None
+
+    def _surely_under_way(self) -> float:
+        """What every request takes there and back together."""
         if self._answers < _ENOUGH_ANSWERS:
-            return answered
-        return answered - max(0.0, self._shortest - (self._average - self._shortest) / 4)
+            return 0.0
+        margin = (self._average - self._shortest) * (0.1 + 20 / self._answers)
+        return max(0.0, self._shortest - margin)
+
+    def _apart(self) -> float:
+        """Alone, close to each other, so that a place that was free late is made up for; else evenly."""
+        even = _COUNTED / self._places
+        return even / 4 if self._places == AIRTABLE_STARTS else even
 
 
 @dataclass
@@ -294,6 +310,16 @@ class ClickUpPacer:
             self._bare_refusals += 1
         doublings = max(0, self._bare_refusals - 1)
         return min(_FIRST_BARE_WAIT * 2.0**doublings, _LONGEST_BARE_WAIT)
+
+
+def in_flight(latency: float, per_minute: int, most: int) -> int:
+    """How many requests have to be under way at once for a budget of so many a minute to be spent, with answers that
+    take `latency` seconds; a quarter more, since some take longer.
+
+    A small budget is spent in a burst, at the pace at which Airtable takes back the ids of new tasks: ten a request.
+    """
+    per_second = max(per_minute / CLICKUP_WINDOW, 10 * AIRTABLE_STARTS)
+    return min(most, max(_FEW, math.ceil(1.25 * per_second * latency)))
 
 
 def retry_after(headers: Mapping[str, str], date: float) -> float | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import logging
-import queue
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent, RateLimited
+from clients.pacing import AIRTABLE_STARTS
 from config import Settings
-from engine.parallel import Crew
+from engine.parallel import Crew, Outbox
 from engine.reading import Reading, Tools, known_task
 from errors import Interrupted
 from models import (
@@ -40,6 +43,12 @@ BATCH = 10
 # overwritten, a create meanwhile does no such harm.
 UPDATE_AGE_SECONDS = 10
 READING_AGE_SECONDS = 60
+# From this part of its age on a reading is checked while work goes on.
+_SOON_OLD = 0.8
+# New tasks whose ids wait to be written to their leads: so long, if there are fewer than ten, and at most so many, so
+# that a run which is told to stop can still write them.
+_WRITE_BACK_SECONDS = 5
+_MOST_WAITING = 100
 _SETUP_CODES = {
     "CRTSK_001", "ITEM_114", "FIELD_115", "UNKNOWN_FIELD_NAME", "INVALID_MULTIPLE_CHOICE_OPTIONS", "INPUT_003",
     "TABLE_NOT_FOUND", "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", "OAUTH_027",
@@ -50,6 +59,10 @@ log = logging.getLogger("sync")
 
 class _ReadingTooOld(Exception):
     """The reading grew too old, or showed a change, while a request waited for its turn; nothing was sent."""
+
+
+# New tasks and their ids, on the way to their leads.
+_Made = Outbox[tuple[CreateTask, str]]
 
 
 class Progress(Protocol):
@@ -89,6 +102,7 @@ class CarryingOut:
         self._links: dict[str, Link] = {}
         self._owed = collections.Counter(_records(made.creates, made.task_updates, made.lead_updates))
         self._pending = set(self._owed)
+        self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
         self._lost: list[CreateTask] = []
@@ -172,7 +186,7 @@ class CarryingOut:
 
     def _side_by_side(self, jobs: Sequence[Callable[[], None]]) -> None:
         if jobs:
-            Crew("clickup", self._while_going(jobs), min(self._tools.workers, len(jobs))).join()
+            Crew("clickup", self._while_going(jobs), lambda: min(self._tools.in_flight(), len(jobs))).join()
 
     def _while_going(self, jobs: Iterable[Callable[[], None]]) -> Iterator[Callable[[], None]]:
         for job in jobs:
@@ -338,9 +352,10 @@ class CarryingOut:
 
     def _create_all(self) -> None:
         """One by one until ClickUp has answered one and kept its marker; then many at once, write-backs beside them."""
-        written_back: queue.SimpleQueue[tuple[CreateTask, str] | None] = queue.SimpleQueue()
-        writer = Crew("airtable", (lambda: self._write_back(written_back),), 1)
-        jobs = [self._create_job(create, written_back) for create in self._plan.creates]
+        made = _Made(self._tools.clock, self._tools.stop, batch=BATCH, patience=_WRITE_BACK_SECONDS, most=_MOST_WAITING)
+        writers = Crew("airtable", self._write_backs(made), self._writers)
+        oldest_first = sorted(self._plan.creates, key=self._when_made)
+        jobs = [self._create_job(create, made) for create in oldest_first]
         try:
             waiting = iter(jobs)
             for job in self._while_going(waiting):
@@ -348,20 +363,21 @@ class CarryingOut:
                 if self.created or self.no_creates:
                     break
             self._side_by_side([] if self.no_creates else list(waiting))
-            self._find_lost_creates(written_back)
+            self._find_lost_creates(made)
         finally:
-            written_back.put(None)
-        writer.join()
+            made.close()
+        writers.join()
 
-    def _create_job(
-        self, create: CreateTask, written_back: queue.SimpleQueue[tuple[CreateTask, str] | None]
-    ) -> Callable[[], None]:
+    def _when_made(self, create: CreateTask) -> tuple[float, str]:
+        return self._born.get(create.record_id, 0.0), create.record_id
+
+    def _create_job(self, create: CreateTask, made: _Made) -> Callable[[], None]:
         def work(action: CreateTask) -> None:
             if self.no_creates:
                 return
             task_id = self._create(action)
             if task_id:
-                written_back.put((action, task_id))
+                made.put((action, task_id))
 
         return self._job(work, create)
 
@@ -397,7 +413,7 @@ class CarryingOut:
 
     def _check_again(self, record_id: str, age: float) -> None:
         """When its turn has come: the wait may have been long, and another's poll may have cancelled this."""
-        if self._tools.clock.monotonic() - self._reading.read_at >= age or not self._still_wanted(record_id):
+        if self._age() >= age or not self._still_wanted(record_id):
             raise _ReadingTooOld
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
@@ -460,7 +476,7 @@ class CarryingOut:
             refusal,
         )
 
-    def _find_lost_creates(self, written_back: queue.SimpleQueue[tuple[CreateTask, str] | None]) -> None:
+    def _find_lost_creates(self, made: _Made) -> None:
         """Creates whose answer was lost: ask ClickUp by marker, once. What is not found waits for a later run."""
         for create in self._lost:
             if not self._going():
@@ -475,19 +491,31 @@ class CarryingOut:
                 self._record_create(create, oldest)
                 with self._mutex:
                     self._failed = [each for each in self._failed if each.record_id != create.record_id]
-                written_back.put((create, oldest.id))
+                made.put((create, oldest.id))
 
-    def _write_back(self, created: queue.SimpleQueue[tuple[CreateTask, str] | None]) -> None:
+    def _writers(self) -> int:
+        """So many write-backs at once as Airtable answers at its limit, and one that gets ready."""
+        at_the_limit = math.ceil(self._tools.airtable.http.latency * AIRTABLE_STARTS)
+        return min(self._tools.in_flight(), 1 + at_the_limit)
+
+    def _write_backs(self, made: _Made) -> Iterator[Callable[[], None]]:
         """Write the ids of new tasks to their leads, in tens, while others are still being created."""
-        waiting: list[UpdateLead] = []
-        while (item := created.get()) is not None:
-            create, task_id = item
-            waiting.append(UpdateLead(create.record_id, task_id, create.status, None, task_id, False, "", ()))
-            if len(waiting) == BATCH:
-                self._write_back_now(waiting)
-                waiting = []
-        if waiting:
-            self._write_back_now(waiting)
+        for batch in made.batches():
+            yield functools.partial(self._write_back, made, batch)
+
+    def _write_back(self, made: _Made, batch: Iterable[tuple[CreateTask, str]]) -> None:
+        done = False
+        try:
+            self._write_back_now(
+                [
+                    UpdateLead(create.record_id, task_id, create.status, None, task_id, False, "", ())
+                    for create, task_id in batch
+                ]
+            )
+            done = True
+        finally:
+            if not done:
+                made.close()  # or the creates would wait for ever
 
     def _write_back_now(self, updates: Sequence[UpdateLead]) -> None:
         """Write ids to leads, but never over what people have typed there since the reading."""
@@ -499,7 +527,8 @@ class CarryingOut:
         if not updates:
             return
         try:
-            self._tools.airtable.update([(update.record_id, self._cells(update)) for update in updates])
+            cells = [(update.record_id, self._cells(update)) for update in updates]
+            self._tools.airtable.update(cells, last_words=True)
         except Interrupted:
             return
         except (InvalidRequest, NotFound) as error:
@@ -519,12 +548,17 @@ class CarryingOut:
     # --- reading again, only to cancel
 
     def _refresh(self, age: float = READING_AGE_SECONDS) -> None:
-        """Work whose reading is too old is checked by one more poll of each side's changes."""
-        with self._recheck:
-            if not self._going() or self._tools.clock.monotonic() - self._reading.read_at < age:
+        """Work whose reading is too old is checked by one more poll of each side's changes.
+
+        While it is only about to grow too old, one thread polls and the others go on.
+        """
+        if self._age() < _SOON_OLD * age or not self._recheck.acquire(blocking=self._age() >= age):
+            return
+        try:
+            if not self._going() or self._age() < _SOON_OLD * age:
                 return
             try:
-                leads, tasks = self._reading.changed_meanwhile()
+                leads, tasks = self._reading.changed_meanwhile(self._oldest_pending())
             except Interrupted:
                 self._over = True
                 return
@@ -535,6 +569,21 @@ class CarryingOut:
                 return
             self._cancel(leads, tasks)
             self._reading.read_at = self._tools.clock.monotonic()
+        finally:
+            self._recheck.release()
+
+    def _age(self) -> float:
+        return self._tools.clock.monotonic() - self._reading.read_at
+
+    def _oldest_pending(self) -> float | None:
+        """When the oldest of the leads was made for which something is still to be done; None where that is not known.
+
+        Tasks are created for the oldest leads first, so a long backfill does not read again what it has done.
+        """
+        with self._mutex:
+            waiting = [each for each in self._pending if each not in self._cancelled or each in self._links]
+        born = [self._born.get(each) for each in waiting]
+        return None if not born or None in born else min(moment for moment in born if moment is not None)
 
     def _cancel(self, leads: Mapping[str, Lead], tasks: Mapping[str, KnownTask]) -> None:
         why = "not done yet: it was changed while the run was at work"
@@ -592,6 +641,15 @@ class CarryingOut:
 
     def _clickup_ms(self) -> int:
         return int(self._tools.clickup.now() * 1000)
+
+
+def _made_at(lead: Lead | None) -> float | None:
+    """When a lead was made, in Unix seconds; None where that cannot be read."""
+    try:
+        moment = datetime.fromisoformat(lead.created.replace("Z", "+00:00")) if lead is not None else None
+        return moment.timestamp() if moment is not None and moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def claims(made: Plan) -> frozenset[str]:

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from clients.airtable import (
     AirtableClient,
+    all_of,
     any_of,
     changed_since,
+    created_after,
     is_blank,
     is_one_of,
     status_newer_than,
@@ -57,15 +59,16 @@ log = logging.getLogger("sync")
 class Tools:
     """What a run works with: the two clients, the time, and the word to stop.
 
-    `pace` answers how many requests a minute ClickUp allows, as far as that is known.
+    `pace` answers how many requests a minute ClickUp allows, as far as that is known, `in_flight` how many it should
+    get at once.
     """
 
     airtable: AirtableClient
     clickup: ClickUpClient
     clock: Clock
     stop: threading.Event
-    workers: int
     pace: Callable[[], int]
+    in_flight: Callable[[], int]
 
 
 class LeadMaker:
@@ -308,7 +311,7 @@ class Reading:
         """Read what the decisions want. A record that cannot be read is told as such and stops nothing else."""
         self._read_leads(wanted.leads)
         self._read_tasks(sorted(wanted.tasks - self.tasks.keys()))
-        each(sorted(wanted.markers), self._ask_for_marker, self._tools.workers)
+        each(sorted(wanted.markers), self._ask_for_marker, self._tools.in_flight)
         self._read_status_since(sorted(wanted.task_status_since))
         self._read_status_times(wanted.lead_status_after, status_newer_than, self._lead_after)
         self._read_status_times(wanted.lead_status_before, status_older_than, self._lead_before)
@@ -324,7 +327,7 @@ class Reading:
     def _read_tasks(self, ids: Sequence[str]) -> None:
         """Read tasks by id. In a full run one that the listing should have shown proves the listing short."""
         for chunk in _chunks(ids, _FEW):
-            each(chunk, self._read_task, self._tools.workers)
+            each(chunk, self._read_task, self._tools.in_flight)
             if self.full and not self.complete:
                 return  # from here on linked tasks that the listing left out count as they were last seen
 
@@ -390,21 +393,33 @@ class Reading:
 
     # --- reading again, only to cancel
 
-    def changed_meanwhile(self) -> tuple[dict[str, Lead], dict[str, KnownTask]]:
-        """What changed on either side since it was last read: leads and tasks as they are now."""
+    def changed_meanwhile(self, oldest: float | None = None) -> tuple[dict[str, Lead], dict[str, KnownTask]]:
+        """What changed on either side since it was last read: leads and tasks as they are now.
+
+        Leads made more than a second before `oldest` (Unix seconds) are left out: they are those whose task ids were
+        just written, thousands in a long backfill, and nothing is planned for them any more.
+        """
         since_leads, since_tasks = self._last_poll or (self.airtable_date, self.clickup_date)
         leads: dict[str, Lead] = {}
         tasks: dict[str, KnownTask] = {}
-        dates: list[float] = []
+        lead_dates: list[float] = []
+        task_dates: list[float] = []
         formula = changed_since(since_leads - _MEANWHILE_OVERLAP_SECONDS)
-        for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
-            dates.append(page.date)
-            leads.update((record.id, self.make.lead(record)) for record in page.rows)
-        first_task_date = 0.0
-        for tasks_page in self._tools.clickup.walk("updated", int((since_tasks - _MEANWHILE_OVERLAP_SECONDS) * 1000)):
-            first_task_date = first_task_date or tasks_page.date
-            tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in tasks_page.rows)
-        self._last_poll = (dates[0], first_task_date)
+        if oldest is not None:
+            formula = all_of(formula, created_after(oldest - 1))
+
+        def poll_leads() -> None:
+            for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
+                lead_dates.append(page.date)
+                leads.update((record.id, self.make.lead(record)) for record in page.rows)
+
+        def poll_tasks() -> None:
+            for page in self._tools.clickup.walk("updated", int((since_tasks - _MEANWHILE_OVERLAP_SECONDS) * 1000)):
+                task_dates.append(page.date)
+                tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in page.rows)
+
+        both(poll_leads, poll_tasks)
+        self._last_poll = (lead_dates[0], task_dates[0])
         return leads, tasks
 
     def strays(self, links: Iterable[Link] = ()) -> tuple[Stray, ...]:

@@ -57,6 +57,30 @@ def test_people_at_work_during_a_long_backfill_find_every_lead_as_they_left_it(s
     play_backfill(seed, tmp_path)
 
 
+def test_a_lead_linked_by_hand_long_before_its_turn_gets_no_task_of_ours(tmp_path: Path) -> None:
+    """The polls of a long backfill leave out what is done, and nothing that still waits."""
+    scene = Scene(tmp_path, clickup_limit=100)
+    leads = []
+    for number in range(250):
+        leads.append(scene.lead("NEW", f"Lead {number}"))
+        scene.clock.advance(1)
+    by_hand: list[str] = []
+
+    def link_the_last() -> None:
+        by_hand.append(scene.clickup.add_task("made by hand", status="to do"))
+        scene.set_cell(leads[-1], by_hand[0])
+
+    scene.sandbox.faults.after(30, link_the_last)
+    run = scene.run()
+    assert run.report["phase_1"]["created"] == 249
+    assert scene.clickup.by_marker(leads[-1]) == []
+    scene.later(150)
+    assert scene.run().code == 0
+    scene.assert_linked(leads[-1], by_hand[0])
+    scene.assert_in_step()
+    scene.close()
+
+
 # --- a reading that is older than ten seconds is checked before a status is written ---------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.pacing import AirtablePacer, ClickUpPacer, Heard, retry_after
+from clients.pacing import AirtablePacer, ClickUpPacer, Heard, in_flight, retry_after
 from tests.clients_simulation import FixedWindow, SlidingSecond, play, play_two
 
 ROUNDINGS: list[Callable[[float], float]] = [math.floor, math.ceil, round]
@@ -249,6 +249,38 @@ def test_an_airtable_refusal_is_thirty_seconds_of_silence_for_everyone() -> None
     pacer.refused(Heard(0.0, 0.1, 1_790_000_000, {}), jitter=0.5)
     assert pacer.ask(0.1) == pytest.approx(30.5)
     assert pacer.ask(29.0) == pytest.approx(1.6)
+
+
+def test_after_a_refusal_airtable_is_left_half_of_its_budget_for_good() -> None:
+    pacer, now, sent = AirtablePacer(), 0.0, list[float]()
+    assert pacer.ask(now) == 0.0
+    pacer.refused(Heard(0.0, 0.1, 1_790_000_000, {}), jitter=0.0)
+    while now < 90:
+        delay = pacer.ask(now)
+        if delay == 0.0:
+            sent.append(now)
+            pacer.answered(Heard(now, now + 0.05, 1_790_000_000, {}))
+        now += delay or 0.06
+    assert sent[0] > 30
+    assert all(later - earlier > 1 for earlier, later in zip(sent, sent[2:], strict=False)), "two in any second"
+    assert len(sent) > 100
+
+
+@pytest.mark.parametrize(
+    ("latency", "per_minute", "requests"),
+    [
+        (0.0, 100, 4),
+        (0.275, 100, 18),
+        (0.275, 1_000, 18),
+        (0.275, 10_000, 58),
+        (2.0, 100, 64),
+        (60.0, 10_000, 64),
+    ],
+)
+def test_as_many_requests_are_under_way_as_latency_and_limit_ask_for(
+    latency: float, per_minute: int, requests: int
+) -> None:
+    assert in_flight(latency, per_minute, 64) == requests
 
 
 def test_airtable_is_given_as_long_as_it_asks_for() -> None:

@@ -55,6 +55,24 @@ def test_1250_new_leads_become_1250_linked_tasks_in_as_few_requests_as_there_can
     scene.close()
 
 
+def test_a_backfill_of_minutes_is_polled_once_a_minute_and_does_not_read_again_what_it_wrote(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=1_000)
+    scene.run()
+    for number in range(2_500):
+        scene.lead("NEW", f"Lead {number}")
+        scene.clock.advance(1)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 2_500)
+    sent = counted(run.requests)
+    listed, polls = 25, 3
+    assert sent["airtable list_records_post"] <= listed + polls * 2, "a second page for what is just being written"
+    assert sent["clickup list_tasks"] <= 1 + 2_500 / 99 + polls
+    assert sent["airtable update_records"] <= 250 + polls, "in tens, but for what is left when a minute's budget ends"
+    assert sum(sent.values()) <= 1.02 * (listed + 1 + 2_500 + 250)
+    scene.assert_in_step()
+    scene.close()
+
+
 def test_a_hundred_runs_in_a_row_write_only_in_the_first(scene: Scene) -> None:
     for number in range(12):
         scene.lead(["NEW", "CONTACTED", "QUALIFIED", "LOST"][number % 4], f"Lead {number}")

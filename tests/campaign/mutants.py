@@ -172,9 +172,9 @@ def _no(*_: object) -> bool:
 def _batches_fail_whole() -> Patch:
     update = AirtableClient.update
 
-    def updated(self: AirtableClient, changes: Any) -> Any:
+    def updated(self: AirtableClient, changes: Any, **more: Any) -> Any:
         try:
-            return update(self, changes)
+            return update(self, changes, **more)
         except (InvalidRequest, NotFound) as refusal:
             raise ServiceError(
                 str(refusal), service="airtable", method="PATCH", path="", status=422, code="", attempts=1
@@ -296,8 +296,7 @@ MUTANTS = (
     Mutant(
         "listings walked by page",
         "ClickUp's listings are walked by page, so that a task that vanishes hides another",
-        "tests/test_taken_back.py::"
-        "test_a_task_deleted_between_two_pages_hides_no_other_from_a_run_that_must_know_all",
+        "tests/test_taken_back.py::test_a_task_deleted_between_two_pages_hides_no_other_from_a_run_that_must_know_all",
         _walked_by_page,
     ),
     Mutant(
@@ -317,6 +316,12 @@ MUTANTS = (
         "a run that would change most statuses goes on",
         "tests/test_sync.py::test_a_run_that_would_change_most_statuses_stops_before_the_first_write",
         _replaced(engine.run, "brakes", _no),
+    ),
+    Mutant(
+        "polls that leave out too much",
+        "the polls of a long backfill leave out leads whose turn is still to come",
+        "tests/test_campaign_races.py::test_a_lead_linked_by_hand_long_before_its_turn_gets_no_task_of_ours",
+        _replaced(CarryingOut, "_oldest_pending", lambda _: 4e9),
     ),
     Mutant(
         "a refused ten fails whole",
