@@ -62,6 +62,11 @@ _LONGEST_HOURS = 8_760.0
 _MOST_CALLS = 1_000_000_000
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_TOKENS = ("AIRTABLE_API_KEY", "CLICKUP_API_KEY")
+# Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
+# capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
+# https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
+_LOOKS_LIKE_TOKEN = re.compile(r"\bpat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|\bpk_[0-9]+_[0-9A-Z]{8}")
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -264,10 +269,19 @@ class _Reader:
         value = self._values.get(name, DEFAULTS.get(name, ""))
         if not value and name in REQUIRED:
             self._wrong(name, f"it is missing; {REQUIRED[name]}")
+        if name not in _TOKENS and self._shows_token(value):
+            # Not only must no message show it: it would also be sent to a service as a name, in an address.
+            self._wrong(name, "it holds an access token, which belongs into AIRTABLE_API_KEY or CLICKUP_API_KEY alone")
+            return DEFAULTS.get(name, "")
         if _UNPRINTABLE.search(value):
             self._wrong(name, "it holds control characters or bytes that are not UTF-8; type it anew")
             return DEFAULTS.get(name, "")
         return value
+
+    def _shows_token(self, value: str) -> bool:
+        """Whether a value holds what looks like a token, or is one of those configured."""
+        tokens = {self._values.get(name) for name in _TOKENS}
+        return value in tokens or bool(_LOOKS_LIKE_TOKEN.search(value))
 
     def _checked(self, name: str, fault_of: Callable[[str], str]) -> str:
         value = self._text(name)

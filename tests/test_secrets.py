@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from config import NAMES
 from sandbox.faults import KINDS
 from tests.scene import TOP, Run, Scene
 
@@ -69,6 +71,21 @@ def test_a_wrong_token_is_named_by_its_setting_alone(scene: Scene, name: str, en
     assert name in run.messages
     assert "S3CRET" not in run.messages + json.dumps(run.report)
     assert_silent(scene, run)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("AIRTABLE_API_KEY", "CLICKUP_API_KEY")])
+def test_a_token_in_the_wrong_setting_is_neither_shown_nor_sent(scene: Scene, name: str) -> None:
+    """A line of .env pasted below its place: the value must not come back in a message, nor go out as a name."""
+    scene.lead("NEW")
+    stranger = "pk_81234567_ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+    tokens = (scene.airtable.token, scene.clickup.token, stranger, f"Leads, {stranger} = To Do")
+    for token, flags in itertools.product(tokens, ((), ("--check",), ("--dry-run", "-v"))):
+        report = scene.folder / "report.json"
+        run = scene.run(*flags, "--report", str(report), **{name: token})
+        assert (run.code, run.requests) == (2, [])
+        assert f"{name}: it holds an access token" in run.messages
+        assert stranger not in run.messages + report.read_text()
+        assert_silent(scene, run)
 
 
 def test_a_crash_shows_its_traceback_and_no_token(scene: Scene) -> None:
