@@ -53,6 +53,7 @@ _SETUP_CODES = {
     "CRTSK_001", "ITEM_114", "FIELD_115", "UNKNOWN_FIELD_NAME", "INVALID_MULTIPLE_CHOICE_OPTIONS", "INPUT_003",
     "TABLE_NOT_FOUND", "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", "OAUTH_027",
 }  # fmt: skip
+_NOT_KEPT = "ClickUp did not keep the custom field of the first task"
 
 log = logging.getLogger("sync")
 
@@ -113,6 +114,7 @@ class CarryingOut:
         self.no_creates = ""
         self._over = False
         self._spent = False
+        self._mendable = False
         self.setup_doubtful = False
 
     # --- the order of work
@@ -450,7 +452,8 @@ class CarryingOut:
     def _mend_marker(self, create: CreateTask, task: KnownTask) -> None:
         """ClickUp drops a custom field that does not apply, without a word: set it, look, or create no more."""
         with self._mutex:
-            self.no_creates = self.no_creates or "ClickUp did not keep the custom field of the first task"
+            if not self._mendable:
+                self.no_creates = self.no_creates or _NOT_KEPT
         try:
             self._tools.clickup.set_marker(task.id, create.record_id)
             if self._tools.clickup.task(task.id).marker == create.record_id:
@@ -460,11 +463,16 @@ class CarryingOut:
                     )
                 )
                 with self._mutex:
-                    self.no_creates = ""
+                    # From here on others go on creating while one is mended.
+                    self._mendable = True
+                    if self.no_creates == _NOT_KEPT:
+                        self.no_creates = ""
                 return
             why, hint, refusal = "ClickUp does not keep the record id in the custom field", "", None
         except ApiError as error:
             why, hint, refusal = str(error), error.hint, error
+        with self._mutex:
+            self.no_creates = self.no_creates or _NOT_KEPT
         self._fail(
             Failure(
                 create.record_id,

@@ -110,7 +110,7 @@ def test_a_marker_dropped_and_no_use_left_to_set_it(scene: Scene) -> None:
 @pytest.mark.parametrize("count", [1, 99])
 def test_a_marker_that_clickup_drops_is_set_afterwards(scene: Scene, first: int, count: int) -> None:
     """From the first create on or from a later one, once or always."""
-    for number in range(6):
+    for number in range(40):
         scene.lead("NEW", f"Lead {number}")
     seen = [0]
 
@@ -125,7 +125,8 @@ def test_a_marker_that_clickup_drops_is_set_afterwards(scene: Scene, first: int,
         runs.append(scene.run())
     assert runs[-1].code == 0, runs[-1].report
     assert any("dropped the marker" in str(run.report["notices"]) for run in runs)
-    assert len(scene.clickup.tasks()) == 6
+    assert len(runs) == 1 or first > 1, "while one is mended the others go on"
+    assert len(scene.clickup.tasks()) == 40
     scene.assert_in_step()
     assert scene.quiet().code == 0
 
