@@ -396,7 +396,8 @@ class Finding:
     """What the live test found of one fact, and what the program does about it.
 
     `verdict` is "ok" (as assumed, or harmless either way), "differs" (not as assumed, and the program is safe all the
-    same), "failed" (a promise is in danger), "unknown" (not found out) or "skipped" (not for these settings).
+    same, or a notice says what to do), "failed" (a promise is in danger), "unknown" (not found out) or "skipped" (not
+    for these settings).
     """
 
     fact: str

@@ -373,7 +373,7 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
     verdicts = [finding.verdict for finding in findings]
     counted = (
         ("ok", "as assumed, or harmless either way"),
-        ("differs", "not as assumed, and harmless"),
+        ("differs", "not as assumed: harmless, or a note says what to do"),
         ("failed", "failed"),
         ("unknown", "not found out"),
         ("skipped", "not for these settings"),

@@ -220,6 +220,13 @@ def test_more_than_half_of_the_time_of_doubt_is_warned_about(scene: Scene) -> No
     assert "SYNC_CREATE_DOUBT_SECONDS" in tested.report["notices"][0]["text"]
 
 
+def test_a_listing_that_lags_is_told_and_how_far_apart_runs_should_be(scene: Scene) -> None:
+    turn(scene, {"stale_seconds": 5})
+    tested = live(scene)
+    assert tested.code == 0
+    assert re.search(r"Airtable shows writes late: leave more than \d+ s between", str(tested.report["notices"]))
+
+
 def test_a_listing_that_lags_for_minutes_is_a_failure(scene: Scene) -> None:
     turn(scene, {"stale_seconds": 90})
     assert live(scene).verdicts["airtable_lag"] == "failed"
