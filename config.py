@@ -321,10 +321,15 @@ class _Reader:
 
     def _ignored(self, status_map: StatusMap) -> frozenset[str]:
         names = self._names("IGNORED_STATUSES")
-        mapped = [name for name in names if status_map.forward(name) is not None or status_map.has_task(name)]
-        if mapped:
-            listed = ", ".join(mapped)
-            self._warnings.append(f"IGNORED_STATUSES names {listed}, which STATUS_MAP holds; the map goes first")
+        for side, has_row in (
+            ("leads", lambda name: status_map.forward(name) is not None),
+            ("tasks", status_map.has_task),
+        ):
+            mapped = ", ".join(name for name in names if has_row(name))
+            if mapped:
+                self._warnings.append(
+                    f"IGNORED_STATUSES names {mapped}, which STATUS_MAP holds for {side}; there the map goes first"
+                )
         return frozenset(fold(name) for name in names)
 
     def _choice(self, name: str, choices: tuple[_Choice, ...]) -> _Choice:

@@ -160,14 +160,15 @@ def _not_text(status: NotText, rules: Rules) -> StatusDecision:
 
 
 def _unmapped(lead: str, task: str, rules: Rules) -> StatusDecision | None:
-    """The first row of the table: a status without a row is left alone on both sides."""
-    lead_ignored = fold(lead) in rules.ignored
-    task_ignored = fold(task) in rules.ignored
-    lead_odd = lead != "" and (lead_ignored or rules.statuses.forward(lead) is None)
-    task_odd = task_ignored or not rules.statuses.has_task(task)
-    if lead_odd and not lead_ignored:
+    """The first row of the table: a status without a row is left alone on both sides, in silence if it is ignored.
+
+    Each side by itself: a status with a row follows it, whatever the other side ignores under the same name.
+    """
+    lead_odd = lead != "" and rules.statuses.forward(lead) is None
+    task_odd = not rules.statuses.has_task(task)
+    if lead_odd and fold(lead) not in rules.ignored:
         return _no_row("lead", lead, phase=1)
-    if task_odd and not task_ignored:
+    if task_odd and fold(task) not in rules.ignored:
         return _no_row("task", task, phase=2)
     return StatusDecision("ignored status") if lead_odd or task_odd else None
 

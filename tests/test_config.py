@@ -326,8 +326,9 @@ def test_the_rest_of_the_environment_is_nobodys_business() -> None:
 
 
 def test_an_ignored_status_that_the_map_holds_is_warned_about() -> None:
-    (warning,) = load({**GOOD, "IGNORED_STATUSES": "lost, parked, to do"}).warnings
-    assert "lost, to do" in warning
+    leads, tasks = load({**GOOD, "IGNORED_STATUSES": "lost, New, parked, to do"}).warnings
+    assert "lost, New, which STATUS_MAP holds for leads" in leads
+    assert "to do, which STATUS_MAP holds for tasks" in tasks
 
 
 CHANGES: list[dict[str, object]] = [

@@ -56,6 +56,35 @@ def test_an_ignored_status_is_left_alone_in_silence(scene: Scene, side: str) -> 
     assert run.report["failed"] == []
 
 
+# Danger: one word meant for the other side, and every lead with that status is left out for ever without a word.
+@pytest.mark.parametrize("ignored", ["complete", "qualified, in progress, new"])
+def test_a_status_that_has_a_row_follows_it_though_it_is_ignored(scene: Scene, ignored: str) -> None:
+    scene.settings["IGNORED_STATUSES"] = ignored
+    lead, task = scene.pair("NEW")
+    assert scene.task_status(task) == "to do"
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.task_status(task) == "complete"
+    scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.task_status(task) == "in progress"
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.status(lead) == "QUALIFIED"
+
+
+def test_a_name_that_only_one_side_has_a_row_for_is_ignored_on_the_other(scene: Scene) -> None:
+    scene.clickup.add_status("new")
+    scene.settings["IGNORED_STATUSES"] = "New"
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_status(task, "new")
+    assert scene.quiet().code == 0
+    assert (scene.status(lead), scene.task_status(task)) == ("NEW", "new")
+
+
 def test_an_ignored_status_does_not_move_the_base(scene: Scene) -> None:
     scene.airtable.add_choice("PARKED")
     scene.settings["IGNORED_STATUSES"] = "parked"
