@@ -325,7 +325,7 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
             f"'{rules.task_id_field}' to get a new task, or set MISSING_TASK=recreate",
         )
     if task is TaskGone.HIDDEN:
-        return Undecided(named, "its task cannot be seen with this token", _HIDDEN_HINT)
+        return _hidden(named, rules)
     if isinstance(task, UnreadTask):
         return Undecided(named, task.error, task.hint)
     if not isinstance(task, KnownTask):
@@ -338,7 +338,14 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
     return _named_with_foreign_marker(lead, task, index, rules)
 
 
-_HIDDEN_HINT = "share the task's List with the token's user; if the task is gone for good, empty the lead's Task ID"
+def _hidden(task_id: str, rules: Rules) -> Undecided:
+    """A hidden task may well live on, so nothing but another task that a person names may take its place."""
+    return Undecided(
+        task_id,
+        "its task cannot be seen with this token",
+        "share the task with the token's user; if it is gone for good, create a task in ClickUp by hand and put its "
+        f"id into the lead's '{rules.task_id_field}': emptying that makes no new one",
+    )
 
 
 def _address_hint(cell: str, rules: Rules) -> str:
@@ -394,7 +401,7 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
         if task is None:
             return Wanted(tasks=frozenset({task_id}))
         if task is TaskGone.HIDDEN:
-            return Undecided(task_id, "its task cannot be seen with this token", _HIDDEN_HINT)
+            return _hidden(task_id, rules)
         if isinstance(task, UnreadTask):
             return Undecided(task_id, task.error, task.hint)
         link = index.link_of_task.get(task_id)

@@ -229,6 +229,39 @@ def test_a_task_that_cannot_be_seen_fails_and_is_never_made_anew(scene: Scene) -
         assert run.writes == []
 
 
+# Danger: an emptied cell makes a second task beside one that is merely private; or the lead fails for ever.
+@pytest.mark.parametrize("flags", [(), ("--full",)])
+@pytest.mark.parametrize("state", ["kept", "lost"])
+def test_a_lead_whose_task_cannot_be_seen_follows_another_that_a_person_puts_there(
+    scene: Scene, flags: tuple[str, ...], state: str
+) -> None:
+    scene.pair("NEW", name="another")
+    lead, task = scene.pair("NEW")
+    scene.clickup.make_private(task)
+    scene.edit(lead, Status="CONTACTED")
+    if state == "lost":
+        scene.state_file.unlink()
+    else:
+        scene.set_cell(lead, None)
+    for _ in range(2):
+        scene.later()
+        run = scene.run(*flags)
+        assert (run.code, run.writes) == (1, [])
+        hint = run.report["failed"][0]["hint"]
+        assert "create a task in ClickUp by hand and put its id into the lead's 'ClickUp Task ID'" in hint
+    by_hand = scene.clickup.add_task("by hand", status="to do")
+    scene.set_cell(lead, by_hand)
+    scene.later()
+    assert scene.run(*flags).code == 0
+    assert scene.clickup.task(by_hand)["status"] == "in progress"
+    assert scene.quiet("--full").code == 0
+    scene.clickup.make_private(task, on=False)
+    scene.later()
+    run = scene.run("--full")
+    assert (run.code, run.writes) == (0, [])
+    assert scene.named_by(lead) == by_hand
+
+
 def test_a_tasks_address_is_understood_as_its_id(scene: Scene) -> None:
     lead = scene.lead("NEW")
     task = scene.clickup.add_task("by hand", status="to do")
