@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,9 +112,9 @@ class StandIn:
 
     # --- who uses it
 
-    def run(self, *flags: str) -> Run:
-        """One run of the program."""
-        return self._run("main", "--json", *flags)
+    def run(self, *flags: str, stop_after: float | None = None) -> Run:
+        """One run of the program; told to stop, by SIGTERM, after so many seconds."""
+        return self._run("main", "--json", *flags, stop_after=stop_after)
 
     def learn(self) -> None:
         """The runs before the one that is measured: the set-up is examined and what there is is linked."""
@@ -136,14 +138,18 @@ class StandIn:
             process.kill()
             process.wait()
 
-    def _run(self, module: str, *flags: str) -> Run:
+    def _run(self, module: str, *flags: str, stop_after: float | None = None) -> Run:
         self.tell("log")
         with tempfile.TemporaryFile(dir=self.folder) as out, tempfile.TemporaryFile(dir=self.folder) as err:
             begun = time.monotonic()
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *flags], cwd=self.folder, env=self.environ, stdout=out, stderr=err
             )
+            stop = threading.Timer(stop_after or 0.0, os.kill, (process.pid, signal.SIGTERM))
+            if stop_after is not None:
+                stop.start()
             _, ending, used = os.wait4(process.pid, 0)
+            stop.cancel()
             wall = time.monotonic() - begun
             process.returncode = os.waitstatus_to_exitcode(ending)
             out.seek(0)

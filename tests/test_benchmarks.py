@@ -35,7 +35,7 @@ def test_changes_are_made_on_both_sides_and_their_requests_counted() -> None:
 
 
 def test_a_backfill_is_carried_out_and_counted() -> None:
-    requests, _, refusals, _ = rows("backfill")
+    requests, _, *_, refusals, _ = rows("backfill")
     assert requests.met
     assert requests.figure.startswith("16 requests = 1.000")
     assert refusals.figure == "0"
