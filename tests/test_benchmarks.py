@@ -11,11 +11,12 @@ TINY = Sizes(
     pairs=30,
     changed=((2, 3),),
     backfills=((1_000, 12),),
-    shared_clickup=(1_000, 2),
+    shared_clickup=((1_000, 2),),
     shared_airtable=2,
     full=120,
     naive=(12,),
     naive_first=(3,),
+    naive_computed=0,
 )
 
 
