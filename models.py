@@ -272,7 +272,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class CreateTask:
-    """Phase 1: make a task for a lead that has none, then write its id back."""
+    """Phase 1: make a task for a lead that has none, then write its id back.
+
+    Those of a lower `turn` go first: it is 0, or the place among those that earlier runs tried in vain.
+    """
 
     record_id: str
     name: str
@@ -281,6 +284,7 @@ class CreateTask:
     lead_status: str
     details: str
     reason: str
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -952,6 +952,20 @@ def status_changes(made: Plan) -> tuple[int, int]:
 def brakes(changes: int, pairs: int) -> bool:
     """Whether so many status changes in one direction are a sign that the world looks wrong."""
     return changes > 20 and changes * 2 > pairs
+
+
+def in_turn(made: Plan, refused: Sequence[str]) -> Plan:
+    """The plan with the creates that earlier runs tried in vain behind all others, in the order given.
+
+    Else a few that ClickUp always refuses would use up each `--limit` or time budget, and no other lead had a turn.
+    """
+    turns = {record_id: turn for turn, record_id in enumerate(refused, 1)}
+    creates = (_with_turn(create, turns.get(create.record_id, 0)) for create in made.creates)
+    return dataclasses.replace(made, creates=tuple(sorted(creates, key=lambda create: create.turn))) if turns else made
+
+
+def _with_turn(create: CreateTask, turn: int) -> CreateTask:
+    return dataclasses.replace(create, turn=turn) if turn else create
 
 
 def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:

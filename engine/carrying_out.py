@@ -356,8 +356,7 @@ class CarryingOut:
         """One by one until ClickUp has answered one and kept its marker; then many at once, write-backs beside them."""
         made = _Made(self._tools.clock, self._tools.stop, batch=BATCH, patience=_WRITE_BACK_SECONDS, most=_MOST_WAITING)
         writers = Crew("airtable", self._write_backs(made), self._writers)
-        oldest_first = sorted(self._plan.creates, key=self._when_made)
-        jobs = [self._create_job(create, made) for create in oldest_first]
+        jobs = [self._create_job(create, made) for create in sorted(self._plan.creates, key=self._place)]
         try:
             waiting = iter(jobs)
             for job in self._while_going(waiting):
@@ -370,8 +369,9 @@ class CarryingOut:
             made.close()
         writers.join()
 
-    def _when_made(self, create: CreateTask) -> tuple[float, str]:
-        return self._born.get(create.record_id, 0.0), create.record_id
+    def _place(self, create: CreateTask) -> tuple[int, float, str]:
+        """The oldest leads go first, but behind all others those that earlier runs tried in vain."""
+        return create.turn, self._born.get(create.record_id, 0.0), create.record_id
 
     def _create_job(self, create: CreateTask, made: _Made) -> Callable[[], None]:
         def work(action: CreateTask) -> None:

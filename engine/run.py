@@ -20,7 +20,7 @@ from engine.setup import Setup
 from errors import ConfigError, SafetyStop, SyncError
 from models import Failure, Notice, Outcome, Plan
 from state import State
-from sync_logic import LEAD_GONE, Rules, brakes, limited, plan, status_changes, subjects
+from sync_logic import LEAD_GONE, Rules, brakes, in_turn, limited, plan, status_changes, subjects
 
 _MOST_ROUNDS = 50
 
@@ -86,6 +86,7 @@ class _Run:
     def run(self) -> Outcome:
         setup = self._setup()
         reading, whole = self._read_and_plan(setup)
+        whole = in_turn(whole, self._refused())
         made = limited(whole, creates=self._options.limit, phase=self._options.phase)
         self._partial = self._partial or made.cut
         outcome = _planned(made, reading, self._warnings)
@@ -110,7 +111,7 @@ class _Run:
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
         ended = self._ending(work.outcome(outcome), work)
-        self._record(reading, ended, halted=work.halted is not None)
+        self._record(reading, whole, ended, halted=work.halted is not None)
         return ended
 
     # --- set-up
@@ -227,6 +228,8 @@ class _Run:
         left = {each.record_id: each for each in unfinished if each.record_id and each.phase == 0}
         linked = self._state.links_of(leads=left)
         waiting = [record_id for record_id in left if record_id not in linked and record_id not in wanted]
+        turns = {record_id: turn for turn, record_id in enumerate(self._refused(), 1)}
+        waiting.sort(key=lambda record_id: turns.get(record_id, 0))
         windows = 1 + int(budget // CLICKUP_WINDOW)
         within_reach = windows * int(self._state.value("pace") or CLICKUP_PER_MINUTE)
         return {record_id: left[record_id] for record_id in waiting[within_reach:]}
@@ -355,10 +358,26 @@ class _Run:
             return (f"the set-up could not be examined: {error}",)
         return ()
 
-    def _record(self, reading: Reading, outcome: Outcome, *, halted: bool) -> None:
+    def _refused(self) -> list[str]:
+        """The leads whose creates earlier runs tried in vain; those that have waited longest for another try first."""
+        return [str(record_id) for record_id in json.loads(self._state.value("refused") or "[]")]
+
+    def _refused_now(self, reading: Reading, whole: Plan, outcome: Outcome) -> str | None:
+        failed = {failure.record_id for failure in outcome.failed}
+        left = {failure.record_id for failure in outcome.left}
+        tried = [create.record_id for create in whole.creates if create.record_id in failed]
+        waiting = [
+            record_id
+            for record_id in self._refused()
+            if record_id not in failed and (record_id in left or not (reading.full or record_id in reading.leads))
+        ]
+        return json.dumps([*waiting, *tried]) if waiting or tried else None
+
+    def _record(self, reading: Reading, whole: Plan, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
         again = {failure.record_id: failure for failure in (*outcome.left, *outcome.failed) if failure.record_id}
         values: dict[str, str | None] = {"untold": None, "pace": str(self._tools.pace())}
+        values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted
         unfinished: Iterable[Failure] | None = None
         if not self._partial and not ended_early:

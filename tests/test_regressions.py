@@ -18,7 +18,7 @@ from clients.pacing import ClickUpPacer
 from engine.carrying_out import CarryingOut
 from engine.run import _Run
 from sandbox.faults import Fault
-from sandbox.wire import Clock, Request
+from sandbox.wire import Answer, Clock, Request
 from state import State
 from tests.scene import START, Run, Scene
 
@@ -780,3 +780,52 @@ def test_the_view_is_asked_for_many_unfinished_leads_in_requests_that_airtable_t
     large.run(SYNC_TIME_BUDGET_SECONDS="1")
     sizes = [len(json.dumps(each.body)) for each in large.sandbox.log[before:] if each.route == "list_records_post"]
     assert max(sizes) < 20_000
+
+
+def refuse_names(scene: Scene, prefix: str) -> None:
+    """ClickUp refuses to create tasks whose names begin so."""
+    real = scene.clickup.handle
+
+    def handle(request: Request) -> Answer:
+        if request.method == "POST" and f'"name": "{prefix}'.encode() in request.raw:
+            return Answer(400, {"err": "Task name invalid", "ECODE": "INPUT_005"}, scene.clickup.rate_headers())
+        return real(request)
+
+    scene.clickup.handle = handle  # type: ignore[method-assign]
+
+
+def test_leads_that_clickup_refuses_do_not_use_up_each_limit(scene: Scene) -> None:
+    """Danger: with --limit 2 the same two refused leads are tried for ever, and no other lead gets a task."""
+    scene.pair("NEW")
+    refuse_names(scene, "BAD")
+    leads = sorted(scene.lead("NEW") for _ in range(9))
+    bad, good = leads[:5], leads[5:]
+    for lead in bad:
+        scene.edit(lead, Name=f"BAD {lead}")
+    for _ in range(5):
+        scene.run("--limit", "2")
+        scene.later()
+    assert all(scene.named_by(lead) for lead in good)
+    scene.edit(bad[4], Name="good now")
+    for _ in range(3):
+        scene.run("--limit", "2")
+        scene.later()
+    assert scene.named_by(bad[4]), "those that were refused take turns"
+    for lead in bad[:4]:
+        scene.edit(lead, Name="good now")
+    assert scene.run().code == 0
+    assert scene.run("--full").code == 0
+
+
+def test_leads_that_clickup_refuses_do_not_use_up_each_time_budget(scene: Scene) -> None:
+    """Danger: the time budget ends every run at the leads that are always refused."""
+    scene.pair("NEW")
+    refuse_names(scene, "BAD")
+    leads = sorted(scene.lead("NEW") for _ in range(6))
+    for lead in leads[:3]:
+        scene.edit(lead, Name=f"BAD {lead}")
+    scene.sandbox.faults.before("create_task", lambda: scene.clock.advance(2))
+    for _ in range(6):
+        scene.run(SYNC_TIME_BUDGET_SECONDS="3")
+        scene.later()
+    assert all(scene.named_by(lead) for lead in leads[3:])
