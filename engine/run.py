@@ -16,11 +16,12 @@ from config import Settings, fingerprint
 from engine import setup as setup_room
 from engine.carrying_out import CarryingOut, Progress, claims
 from engine.reading import OVERLAP_SECONDS, Reading, Tools
-from engine.setup import Setup
+from engine.setup import Setup, left_out
 from errors import ConfigError, SafetyStop, SyncError
 from models import Failure, Notice, Outcome, Plan
 from state import State
 from sync_logic import LEAD_GONE, Rules, brakes, in_turn, limited, plan, status_changes, subjects
+from text import visible
 
 _MOST_ROUNDS = 50
 
@@ -79,17 +80,17 @@ class _Run:
         self._started = tools.clock.monotonic()
         self._started_at = tools.clock.time()
         self._partial = bool(options.only or options.phase is not None)
-        self._warnings: list[str] = []
+        self._missed: list[str] = []
         self._examined = False
         self._put_off: dict[str, Failure] = {}
 
     def run(self) -> Outcome:
         setup = self._setup()
-        reading, whole = self._read_and_plan(setup)
+        setup, reading, whole = self._read_and_plan(setup)
         whole = in_turn(whole, self._refused())
         made = limited(whole, creates=self._options.limit, phase=self._options.phase)
         self._partial = self._partial or made.cut
-        outcome = _planned(made, reading, self._warnings)
+        outcome = _planned(made, reading, (*setup.warnings, *self._missed))
         put_off = [failure for record_id, failure in self._put_off.items() if record_id not in reading.leads]
         outcome = dataclasses.replace(
             outcome, failed=(*outcome.failed, *self._not_there(made)), left=(*outcome.left, *put_off)
@@ -119,11 +120,9 @@ class _Run:
     def _setup(self) -> Setup:
         """What the last examination found, or a new one: on the first run, after other settings, or after a doubt."""
         kept = setup_room.from_text(self._state.value("setup"), self._settings)
-        if kept is not None and not kept.table_id and self._is_full():
-            kept = None  # the schema could not be read last time; perhaps the token has been given the scope
-        setup = kept or self._examine()
-        self._warnings.extend(setup.warnings)
-        return setup
+        if kept is not None and (kept.warnings or not kept.table_id) and self._is_full():
+            kept = None  # what was amiss last time may have been mended: a missing field, a scope of the token
+        return kept or self._examine()
 
     def _examine(self) -> Setup:
         self._examined = True
@@ -180,25 +179,35 @@ class _Run:
         changed = self._state.value("settings") != fingerprint(self._settings)
         return self._options.full or due or changed or self._state.value("short") is not None
 
-    def _read_and_plan(self, setup: Setup) -> tuple[Reading, Plan]:
+    def _read_and_plan(self, setup: Setup) -> tuple[Setup, Reading, Plan]:
         """Read, and plan; where a service says that a name is unknown, the set-up is examined and its problems told."""
-        for _ in range(len(self._settings.detail_fields) + 1):
+        while True:
             try:
                 reading = self._read(setup)
-                return reading, self._plan(reading, setup)
+                return setup, reading, self._plan(reading, setup)
             except (InvalidRequest, NotFound) as error:
-                without = _without_unknown_field(setup, error)
-                if without is None:
-                    if not self._examined:
-                        self._examine()
-                    raise ConfigError(
-                        [f"{error}" + (f" ({error.hint})" if error.hint else "")],
-                        "run with --check to examine the set-up",
-                    ) from error
-                field = (set(setup.fields) - set(without.fields)).pop()
-                self._warnings.append(f"AIRTABLE_DETAIL_FIELDS: the table has no field '{field}'; it is left out")
-                setup = without
-        raise AssertionError("every field was left out once and the table still refuses one")
+                setup = self._with_fewer_fields(setup, error)
+
+    def _with_fewer_fields(self, setup: Setup, error: ApiError) -> Setup:
+        """The set-up less the fields that the table has no more and the sync can do without.
+
+        Raises ConfigError where that is not what is wrong.
+        """
+        before = setup.fields
+        if not self._examined:
+            setup = self._examine()
+        setup = _without_unknown_field(setup, error)
+        missed = [name for name in before if name not in setup.fields]
+        if not missed:
+            raise ConfigError(
+                [f"{error}" + (f" ({error.hint})" if error.hint else "")], "run with --check to examine the set-up"
+            ) from error
+        self._missed.extend(
+            f"the table has no field '{visible(name)}' any more; leads without a name are named without it"
+            for name in missed
+            if name not in self._settings.detail_fields
+        )
+        return setup
 
     def _read(self, setup: Setup) -> Reading:
         full = self._is_full()
@@ -394,12 +403,16 @@ class _Run:
         self._state.end_run(unfinished=unfinished, values=values)
 
 
-def _without_unknown_field(setup: Setup, error: ApiError) -> Setup | None:
-    """The set-up less a detail field that the table turns out not to have, where the schema could not be read."""
-    found = re.search(r'Unknown field name: "(.*)"', error.message)
-    if setup.table_id or error.code != "UNKNOWN_FIELD_NAME" or not found or found.group(1) not in setup.fields:
-        return None
-    return dataclasses.replace(setup, fields=tuple(name for name in setup.fields if name != found.group(1)))
+def _without_unknown_field(setup: Setup, error: ApiError) -> Setup:
+    """The set-up less the field that Airtable says the table does not have, where no schema could tell."""
+    found = re.search(r'Unknown field name: "(.*)"', error.message) if error.code == "UNKNOWN_FIELD_NAME" else None
+    if found is None or found.group(1) not in setup.fields:
+        return setup
+    return dataclasses.replace(
+        setup,
+        fields=tuple(name for name in setup.fields if name != found.group(1)),
+        warnings=(*setup.warnings, left_out(found.group(1))),
+    )
 
 
 def _rules(settings: Settings, setup: Setup) -> Rules:

@@ -129,12 +129,13 @@ def _table(settings: Settings, airtable: AirtableClient, problems: list[str], wa
             f"AIRTABLE_VIEW: there is no view '{visible(settings.view)}'; "
             f"the table has {_names(name for _, name in table.views)}"
         )
-    warnings.extend(
-        f"AIRTABLE_DETAIL_FIELDS: the table has no field '{visible(name)}'; it is left out"
-        for name in settings.detail_fields
-        if name not in fields
-    )
+    warnings.extend(left_out(name) for name in settings.detail_fields if name not in fields)
     return table
+
+
+def left_out(name: str) -> str:
+    """What is said of a detail field that the table does not have."""
+    return f"AIRTABLE_DETAIL_FIELDS: the table has no field '{visible(name)}'; it is left out"
 
 
 def _unreadable(settings: Settings, airtable: AirtableClient) -> list[str]:
