@@ -290,6 +290,9 @@ class Unlinked:
     reason: str
 
 
+_OUTSIDE_VIEW = Unlinked(False, "not in the view")
+
+
 @dataclass(frozen=True, slots=True)
 class Undecided:
     """Nothing may be written for this lead. `left`: it waits for a later run and nothing is wrong with it."""
@@ -317,7 +320,9 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
     task = index.task(named)
     if task is TaskGone.DELETED:
         if rules.missing_task == "recreate":
-            return _without_reference(lead, index, rules, named, "its task was deleted, and MISSING_TASK is recreate")
+            why = "its task was deleted, and MISSING_TASK is recreate"
+            found = _without_reference(lead, index, rules, named, why)
+            return Undecided(named, _NOT_RECREATED, _NOT_RECREATED_HINT) if found == _OUTSIDE_VIEW else found
         return Undecided(
             named,
             "its task was deleted in ClickUp",
@@ -336,6 +341,12 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
     if not is_record_id(task.marker):
         return _claim(lead, task, index, rules)
     return _named_with_foreign_marker(lead, task, index, rules)
+
+
+_NOT_RECREATED = "its task was deleted in ClickUp, and it gets no new one: it is not in AIRTABLE_VIEW"
+_NOT_RECREATED_HINT = (
+    "restore the task from ClickUp's trash; or bring the lead into the view to get a new task, or empty its Task ID"
+)
 
 
 def _hidden(task_id: str, rules: Rules) -> Undecided:
@@ -425,7 +436,7 @@ def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:
                 left=True,
             )
     if world.in_view is not None and lead.id not in world.in_view:
-        return Unlinked(False, "not in the view")
+        return _OUTSIDE_VIEW
     unmapped = _without_row(lead.status, rules)
     if unmapped is not None:
         return Undecided("", unmapped.problem, unmapped.hint) if unmapped.problem else Unlinked(False, unmapped.rule)

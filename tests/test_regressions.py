@@ -849,3 +849,21 @@ def test_a_field_that_the_sync_can_do_without_is_renamed(scene: Scene, field: st
     scene.airtable.rename_field("Renamed", field)
     again = scene.quiet("--full", "--dry-run")
     assert "no field" not in json.dumps(again.report["notices"]), "it is back, and used again"
+
+
+def test_a_deleted_task_is_told_where_its_lead_has_left_the_view(scene: Scene) -> None:
+    """Danger: with MISSING_TASK=recreate none is made, nothing is said, and the run ends with 0."""
+    lead, task = scene.pair("CONTACTED")
+    scene.airtable.add_view("Ready", "{Status}!='LOST'")
+    scene.settings.update(AIRTABLE_VIEW="Ready", MISSING_TASK="recreate")
+    scene.clickup.delete(task)
+    scene.edit(lead, Status="LOST")
+    for flags in ((), ("--full",), ()):
+        run = scene.quiet(*flags)
+        assert (run.code, list(run.reasons())) == (1, [lead])
+        assert "deleted" in run.reasons()[lead]
+        assert "AIRTABLE_VIEW" in run.reasons()[lead]
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
