@@ -21,13 +21,19 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock.
+
+    Where the system has one, `monotonic` reads the clock that goes on while the machine sleeps: what was read before a
+    laptop was shut is old when it is opened.
+    """
+
+    _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", None)
 
     def time(self) -> float:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() if self._MONOTONIC is None else time.clock_gettime(self._MONOTONIC)
 
     def wait(self, seconds: float, wake: threading.Event) -> bool:
         return wake.wait(seconds)

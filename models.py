@@ -163,6 +163,7 @@ class Link:
     `details` are digests of the lead's values that were last brought to the task. `answered_*` are digests of what
     ClickUp answered to our own last write ("" for never), `seen_*` what was last read. `restores` counts the times
     the task was put back without a change of the lead. `elsewhere` says why listings of the List do not show the task.
+    `passed` is a status without a row that the lead has shown since the base, "" for none.
     """
 
     record_id: str
@@ -178,6 +179,7 @@ class Link:
     created: int
     elsewhere: str = ""
     restores: int = 0
+    passed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,12 +349,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know; nothing failed. What is `routine` is true day after day."""
+    """Something a person should know; nothing failed. What is `routine` is true day after day.
+
+    `phase`: it tells of a write that this phase is to carry out, and is untrue without it; 0 for anything else.
+    """
 
     record_id: str
     task_id: str
     text: str
     routine: bool = False
+    phase: int = 0
 
 
 @dataclass(frozen=True, slots=True)

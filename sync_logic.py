@@ -118,7 +118,7 @@ def decide_status(pair: StatusPair, rules: Rules) -> StatusDecision:
         if changed and back is not None:
             return StatusDecision("the lead has no status and the task's leads back", lead_status=back)
         # The blank is remembered, so that a status typed afterwards is a change, whatever stood there before.
-        return StatusDecision("the lead has no status", base=(a, pair.base[1] if pair.base else c))
+        return StatusDecision("the lead has no status", base=(a, c))
     if statuses.agree(a, c):
         return StatusDecision("both sides agree", base=(a, c))
     mapped = statuses.forward(a)
@@ -465,7 +465,7 @@ def _without_row(status: str | NotText, rules: Rules) -> StatusDecision | None:
 
 
 def subjects(world: World) -> frozenset[str]:
-    """The leads that have to be decided: those read, and those whose task moved away from the base."""
+    """The leads that have to be decided: those read, and those whose task moved away from the base, or back to it."""
     chosen = set(world.leads)
     by_task = {link.task_id: link for link in world.links.values()}
     for task_id, task in world.tasks.items():
@@ -477,7 +477,7 @@ def subjects(world: World) -> frozenset[str]:
         if link is None:
             if is_record_id(task.marker):
                 chosen.add(task.marker)
-        elif link.base is None or fold(task.status) != fold(link.base[1]) or task.marker != link.record_id:
+        elif task.marker != link.record_id or _moved(link, task):
             chosen.add(link.record_id)
             if is_record_id(task.marker):
                 chosen.add(task.marker)
@@ -486,6 +486,10 @@ def subjects(world: World) -> frozenset[str]:
         chosen.update(world.links)
         chosen.update(stray.record_id for stray in world.strays)
     return frozenset(chosen)
+
+
+def _moved(link: Link, task: KnownTask) -> bool:
+    return link.base is None or not fold(task.status) == fold(link.base[1]) == fold(link.seen_status)
 
 
 class _Draft:
@@ -588,7 +592,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             if gone and write is not None and write.task_id == task_id:
                 base = settle_task_write(link.base, task.status, write, touched=False).base
                 seen = _with(_with_texts_that_arrived(seen, task, write), base=base)
-            if seen is not link and seen != link:
+            if seen != link:
                 draft.links.append(seen)
             draft.unchanged += int(not gone)
 
@@ -635,7 +639,7 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
             if isinstance(lead.task_cell, str) and lead.task_cell:
                 typed = visible(lead.task_cell)[:80]
                 text = f"its Task ID '{typed}' is replaced by that of a new task: {resolution.reason}"
-                draft.notices.append(Notice(lead.id, "", text))
+                draft.notices.append(Notice(lead.id, "", text, phase=1))
         else:
             draft.unchanged += 1
     else:
@@ -690,15 +694,11 @@ def _created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
 def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules, draft: _Draft) -> None:
     world, task = index.world, found.task
     known = world.links.get(lead.id)
-    if known is not None and known.task_id == task.id:
-        link = _seen(known, task)
-    elif not lead.description:
+    known = known if known is not None and known.task_id == task.id else None
+    link = _seen(known, task) if known is not None else _found_link(lead, task, world)
+    if link is None:
         draft.wanted.append(Wanted(leads=frozenset({lead.id})))
         return
-    elif (created := world.creates.get(lead.id)) is not None and task.marker == lead.id:
-        link = _created_link(created, task)
-    else:
-        link = _new_link(lead, task)
     wanted = _evidence_wanted(lead, link, task, world, rules)
     if wanted:
         draft.wanted.append(wanted)
@@ -706,17 +706,16 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     status_pair, link = _settle(lead, link, task, world)
     status = decide_status(status_pair, rules)
     content = decide_content(lead, link, task, world.task_writes.get(lead.id))
-    if status.base is not None:
-        link = _with(link, base=status.base, restores=_restores(link, status.base))
-    if content.name is None and content.description is None:
-        link = _with(link, name=digest(lead.name), details=lead.details)
-    if link is not known and link != known:
+    link = _moved_on(lead, link, status, content, rules)
+    if link != known:
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
     draft.settled_lead_writes.add(lead.id)
     if not status_pair.doubtful or (status.task_status is None and status.lead_status is None):
         draft.settled_task_writes.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
+    if known is not None and lead.id not in world.task_writes:
+        _report_comings_and_goings(lead, task, known, status, draft)
     _report_others(lead, found, index, draft)
     update = _task_update(lead, task, found, status, content, rules)
     if update is not None:
@@ -728,6 +727,27 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if update is None and pull is None and not status.problem:
         draft.unchanged += 1
     draft.verdicts[lead.id] = status.rule
+
+
+def _found_link(lead: Lead, task: KnownTask, world: World) -> Link | None:
+    """The link of a task that was not linked yet; None while the lead's details are not known."""
+    if not lead.description:
+        return None
+    created = world.creates.get(lead.id)
+    if created is not None and task.marker == lead.id:
+        return _created_link(created, task)
+    return _new_link(lead, task)
+
+
+def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision, rules: Rules) -> Link:
+    """The link with what this reading alone settles: a base, a status without a row, texts that need not be written."""
+    if status.base is not None:
+        link = _with(link, base=status.base, restores=_restores(link, status.base), passed="")
+    elif isinstance(lead.status, str) and lead.status and _without_row(lead.status, rules):
+        link = _with(link, passed=lead.status)
+    if content.name is None and content.description is None:
+        link = _with(link, name=digest(lead.name), details=lead.details)
+    return link
 
 
 def _restores(link: Link, base: tuple[str, str]) -> int:
@@ -746,9 +766,9 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
     stale = not task.fresh and (task_write or lead_write or renamed or _agrees_anew(lead, link, task, rules))
     if stale or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
-    unasked = task.id not in world.status_since
-    if task_write and _may_be_touched(link, task, task_write) and unasked:
-        return Wanted(task_status_since=frozenset({task.id}))
+    since = frozenset({task.id}) - world.status_since.keys()
+    if task_write and _may_be_touched(link, task, task_write) and since:
+        return Wanted(task_status_since=since)
     if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
     if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:
@@ -756,8 +776,8 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
             rules.statuses.agree(lead.status, task.status)
         )
         if disagree and rules.statuses.back(task.status) is not None:
-            if unasked:
-                return Wanted(task_status_since=frozenset({task.id}))
+            if since:
+                return Wanted(task_status_since=since)
             began = world.status_since[task.id]
             if began is not None and (lead.id, began - NEWER_BY_MS) not in world.lead_before:
                 return Wanted(lead_status_before=frozenset({(lead.id, began - NEWER_BY_MS)}))
@@ -856,11 +876,26 @@ def _report_pair(
         draft.conflicts.append(Conflict(lead.id, task.id, shown, task.status, pair.base, status.conflict_winner))
     if status.restore:
         text = f"the task had been moved to '{visible(task.status)}', which has no way back; it is restored"
-        draft.notices.append(Notice(lead.id, task.id, text))
+        draft.notices.append(Notice(lead.id, task.id, text, phase=1))
     if pair.taken_back and status.lead_status is not None:
         text = f"'{visible(pair.taken_back)}' was written in a run that was cut off, and taken back in ClickUp since"
-        draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows"))
-    draft.notices.extend(Notice(lead.id, task.id, text) for text in content.notices)
+        draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows", phase=2))
+    writes = content.name is not None or content.description is not None
+    draft.notices.extend(Notice(lead.id, task.id, text, phase=int(writes)) for text in content.notices)
+
+
+def _report_comings_and_goings(
+    lead: Lead, task: KnownTask, known: Link, status: StatusDecision, draft: _Draft
+) -> None:
+    """A status that people left and came back to is no change since the base, yet it was typed, and is written over."""
+    if status.conflict_winner or known.base is None:
+        return
+    if status.task_status is not None and fold(known.seen_status) != fold(task.status) == fold(known.base[1]):
+        text = f"the task was moved from '{visible(known.seen_status)}' back to '{visible(task.status)}'"
+        draft.notices.append(Notice(lead.id, task.id, f"{text}; only the lead's status changed, and is taken", phase=1))
+    if status.lead_status is not None and known.passed:
+        text = f"the lead's status went from '{visible(known.passed)}' back to '{visible(known.base[0])}'"
+        draft.notices.append(Notice(lead.id, task.id, f"{text}; only the task's status changed, and is taken", phase=2))
 
 
 def _report_others(lead: Lead, found: Linked | Adopted, index: Index, draft: _Draft) -> None:
@@ -872,11 +907,10 @@ def _report_others(lead: Lead, found: Linked | Adopted, index: Index, draft: _Dr
     if task.elsewhere and task.fresh and index.world.full:
         text = f"the task is {task.elsewhere}; it is still followed"
         draft.notices.append(Notice(lead.id, task.id, text, routine=True))
-    named = parse_reference(lead.task_cell) if isinstance(found, Adopted) else ""
-    if isinstance(named, str) and named:
-        draft.notices.append(
-            Notice(lead.id, task.id, f"'{named}' in its Task ID cell belonged to another lead or a deleted task")
-        )
+    named = parse_reference(lead.task_cell)
+    if isinstance(found, Adopted) and isinstance(named, str) and named:
+        text = f"'{named}' in its Task ID cell belonged to another lead or a deleted task"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=1))
 
 
 def _task_update(
@@ -986,16 +1020,20 @@ def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:
         kept_creates = kept_creates[:creates]
     task_updates = made.task_updates if phase != 2 else ()
     in_phase = [(update, _in_phase(update, phase)) for update in made.lead_updates]
-    dropped = [create.record_id for create in made.creates[len(kept_creates) :]]
-    dropped.extend(update.record_id for update in made.task_updates[len(task_updates) :])
-    dropped.extend(update.record_id for update, part in in_phase if part != update)
-    left = [Failure(record_id, "", 0, "left out by --limit or --phase") for record_id in sorted(set(dropped))]
+    cut = {
+        1: {create.record_id for create in made.creates[len(kept_creates) :]},
+        2: {update.record_id for update, part in in_phase if update.status and (part is None or not part.status)},
+    }
+    cut[1].update(update.record_id for update in made.task_updates[len(task_updates) :])
+    cut[1].update(update.record_id for update, part in in_phase if update.adopt and (part is None or not part.adopt))
+    left = [Failure(record_id, "", 0, "left out by --limit or --phase") for record_id in sorted(cut[1] | cut[2])]
     return dataclasses.replace(
         made,
         creates=kept_creates,
         task_updates=task_updates,
         lead_updates=tuple(part for _, part in in_phase if part is not None),
         conflicts=tuple(each for each in made.conflicts if phase != (2 if each.winner == "airtable" else 1)),
+        notices=tuple(each for each in made.notices if each.record_id not in cut.get(each.phase, ())),
         left=(*made.left, *left),
         cut=bool(left),
     )

@@ -20,7 +20,7 @@ from clients.errors import (
 )
 from clients.http import Answer, Http, Service, Verdict
 from clients.shape import Misshapen, list_of, object_of, text_of, text_or_empty
-from models import FieldInfo, Record, RecordPage, TableInfo
+from models import Announce, FieldInfo, Record, RecordPage, TableInfo
 
 ADDRESS = "https://api.airtable.com/v0"
 
@@ -215,10 +215,17 @@ class AirtableClient:
             chunk = wanted[start : start + _PAGE]
             yield from self.list_records(fields=fields, formula=is_one_of(chunk))
 
-    def update(self, rows: Sequence[tuple[str, Mapping[str, Any]]], *, last_words: bool = False) -> tuple[Record, ...]:
+    def update(
+        self,
+        rows: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        announce: Announce | None = None,
+        last_words: bool = False,
+    ) -> tuple[Record, ...]:
         """Set the named cells of at most ten records, all of them or none; None empties a cell.
 
-        Returns the whole records as they are now, in the order given. `last_words` is explained at `Http.fetch`.
+        Returns the whole records as they are now, in the order given. `announce` and `last_words` are explained at
+        `Http.fetch`.
         https://airtable.com/developers/web/api/update-multiple-records
         """
         ids = [_checked_id(record_id) for record_id, _ in rows]
@@ -233,7 +240,9 @@ class AirtableClient:
 
         sent = [{"id": record_id, "fields": dict(fields)} for record_id, fields in rows]
         body = {"records": sent, "typecast": False}
-        return self.http.fetch("PATCH", self._path, read, body=body, replayable=True, last_words=last_words)
+        return self.http.fetch(
+            "PATCH", self._path, read, body=body, replayable=True, announce=announce, last_words=last_words
+        )
 
     def create(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
         """Make at most ten records of these cells, all of them or none; never sent twice if they may be there already.

@@ -8,7 +8,7 @@ import functools
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -43,6 +43,9 @@ BATCH = 10
 # overwritten, a create meanwhile does no such harm.
 UPDATE_AGE_SECONDS = 10
 READING_AGE_SECONDS = 60
+_MOMENT_SECONDS = 1.0
+# So many writes given up in a row, since the service refused them until their reading was old, end the run.
+_MOST_GIVEN_UP = 5
 # From this part of its age on a reading is checked while work goes on.
 _SOON_OLD = 0.8
 # New tasks whose ids wait to be written to their leads: so long, if there are fewer than ten, and at most so many, so
@@ -102,7 +105,15 @@ class CarryingOut:
         self._recheck = threading.Lock()
         self._links: dict[str, Link] = {}
         self._owed = collections.Counter(_records(made.creates, made.task_updates, made.lead_updates))
+        self._promised = dict(self._owed)
         self._pending = set(self._owed)
+        # When a write was first sent, in Unix milliseconds. It counts for all attempts: from then on a change may be a
+        # person's answer to it.
+        self._task_writes_sent: dict[str, int] = {}
+        self._lead_writes_sent: dict[str, int] = {}
+        self._write_backs_sent: set[str] = set()
+        self._given_up = 0
+        self._poll_took = 0.0
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
@@ -157,6 +168,8 @@ class CarryingOut:
                 Failure(record_id, "", 0, self._cancelled.get(record_id) or self._why_left())
                 for record_id in sorted(self._pending)
             ]
+            untouched = {each for each in self._pending if self._owed[each] == self._promised[each]}
+            told = (each for each in base.notices if each.phase == 0 or each.record_id not in untouched)
             return dataclasses.replace(
                 base,
                 created=self.created,
@@ -165,7 +178,8 @@ class CarryingOut:
                 restored=self.restored,
                 pulled=self.pulled,
                 failed=(*base.failed, *self._failed),
-                notices=(*base.notices, *self._notices),
+                conflicts=tuple(each for each in base.conflicts if each.record_id not in untouched),
+                notices=(*told, *self._notices),
                 left=(*base.left, *left),
             )
 
@@ -218,7 +232,6 @@ class CarryingOut:
 
     def _update_task(self, update: UpdateTask) -> None:
         try:
-            sent: list[int] = []
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
@@ -231,18 +244,16 @@ class CarryingOut:
                 name=update.name,
                 description=update.description,
                 status=update.status,
-                announce=lambda: self._announce_update(update, sent),
+                announce=lambda: self._announce_update(update),
             )
         except ApiError as error:
             self._task_failed(update, error)
             return
         self._record_update(update, answer)
 
-    def _announce_update(self, update: UpdateTask, sent: list[int]) -> None:
-        """The first sending counts for all attempts: from then on a change may be a person's answer to it."""
-        if not sent:
-            self._check_again(update.record_id, UPDATE_AGE_SECONDS)
-            sent.append(self._clickup_ms())
+    def _announce_update(self, update: UpdateTask) -> None:
+        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, self._task_writes_sent)
+        sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
         self._state.announce_task_write(
             AnnouncedTaskWrite(
                 update.record_id,
@@ -251,7 +262,7 @@ class CarryingOut:
                 update.status or "",
                 "" if update.name is None else digest(update.name),
                 "" if update.description is None else digest(update.description),
-                sent[0],
+                sent,
             )
         )
 
@@ -275,6 +286,7 @@ class CarryingOut:
                 seen_status=task.status,
                 elsewhere=task.elsewhere,
                 restores=restores,
+                passed="" if update.status is not None else link.passed,
             )
             self._links[update.record_id] = link
             self._state.settle(task_writes=(update.record_id,), lead_writes=(update.record_id,), links=(link,))
@@ -300,6 +312,8 @@ class CarryingOut:
             self._write_leads(wanted)
         except Interrupted:
             return
+        except _ReadingTooOld:
+            self._update_leads(wanted)
         except (InvalidRequest, NotFound) as error:
             if len(wanted) == 1:
                 self._lead_failed(wanted[0], error)
@@ -312,20 +326,29 @@ class CarryingOut:
             for update in wanted:
                 self._lead_failed(update, error)
 
+    def _announce_lead_writes(self, updates: Sequence[UpdateLead], announced: Sequence[UpdateLead]) -> None:
+        self._check_again(_records(updates), UPDATE_AGE_SECONDS, self._lead_writes_sent)
+        now = int(self._tools.airtable.now() * 1000)
+        sent = {update.record_id: self._lead_writes_sent.setdefault(update.record_id, now) for update in updates}
+        writes = [
+            AnnouncedLeadWrite(
+                update.record_id, update.task_id, update.task_status, update.status or "", sent[update.record_id]
+            )
+            for update in announced
+        ]
+        if writes:
+            self._state.announce_lead_writes(writes)
+
     def _write_leads(self, updates: Sequence[UpdateLead]) -> None:
         announced = [update for update in updates if update.status is not None]
-        if announced:
-            now = int(self._tools.airtable.now() * 1000)
-            self._state.announce_lead_writes(
-                AnnouncedLeadWrite(update.record_id, update.task_id, update.task_status, update.status or "", now)
-                for update in announced
-            )
-        self._tools.airtable.update([(update.record_id, self._cells(update)) for update in updates])
+        cells = [(update.record_id, self._cells(update)) for update in updates]
+        self._tools.airtable.update(cells, announce=lambda: self._announce_lead_writes(updates, announced))
         with self._mutex:
             moved = []
             for update in announced:
                 link = self._links[update.record_id]
-                link = dataclasses.replace(link, base=(update.status or "", update.task_status), restores=0)
+                base = (update.status or "", update.task_status)
+                link = dataclasses.replace(link, base=base, restores=0, passed="")
                 self._links[update.record_id] = link
                 moved.append(link)
             ids = [update.record_id for update in updates]
@@ -400,7 +423,7 @@ class CarryingOut:
 
     def _announce_create(self, create: CreateTask) -> None:
         """The last sending counts: a task may turn up so long after it."""
-        self._check_again(create.record_id, READING_AGE_SECONDS)
+        self._check_again((create.record_id,), READING_AGE_SECONDS)
         self._state.announce_create(
             AnnouncedCreate(
                 create.record_id,
@@ -413,10 +436,19 @@ class CarryingOut:
             )
         )
 
-    def _check_again(self, record_id: str, age: float) -> None:
-        """When its turn has come: the wait may have been long, and another's poll may have cancelled this."""
-        if self._age() >= age or not self._still_wanted(record_id):
-            raise _ReadingTooOld
+    def _check_again(self, record_ids: Sequence[str], age: float, sent: Container[str] = ()) -> None:
+        """When their turn has come: the wait may have been long, and another's poll may have cancelled one of them.
+
+        What was `sent` before, refused, and has grown old in waiting to be sent again is left to the next run.
+        """
+        if not self._is_old(age) and all(map(self._still_wanted, record_ids)):
+            return
+        if all(record_id in sent for record_id in record_ids):
+            self.cancel(record_ids, "not done yet: it was refused at first, and its reading has grown old since")
+            with self._mutex:
+                self._given_up += 1
+                self._over = self._over or self._given_up >= _MOST_GIVEN_UP
+        raise _ReadingTooOld
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
         if error.outcome_unknown:
@@ -536,8 +568,11 @@ class CarryingOut:
             return
         try:
             cells = [(update.record_id, self._cells(update)) for update in updates]
-            self._tools.airtable.update(cells, last_words=True)
+            self._tools.airtable.update(cells, announce=lambda: self._check_cells(updates), last_words=True)
         except Interrupted:
+            return
+        except _ReadingTooOld:
+            self._write_back_now(updates)
             return
         except (InvalidRequest, NotFound) as error:
             if len(updates) == 1:
@@ -553,6 +588,15 @@ class CarryingOut:
         for update in updates:
             self._done(update.record_id)
 
+    def _check_cells(self, updates: Iterable[UpdateLead]) -> None:
+        """When their turn has come; a run that is told to stop reads no more."""
+        ids = {update.record_id for update in updates}
+        with self._mutex:
+            typed, again = ids & self._filled_in, ids <= self._write_backs_sent
+            self._write_backs_sent |= ids
+        if typed or (self._going() and not again and self._is_old(READING_AGE_SECONDS)):
+            raise _ReadingTooOld
+
     # --- reading again, only to cancel
 
     def _refresh(self, age: float = READING_AGE_SECONDS) -> None:
@@ -560,11 +604,12 @@ class CarryingOut:
 
         While it is only about to grow too old, one thread polls and the others go on.
         """
-        if self._age() < _SOON_OLD * age or not self._recheck.acquire(blocking=self._age() >= age):
+        if not self._is_old(_SOON_OLD * age) or not self._recheck.acquire(blocking=self._is_old(age)):
             return
         try:
-            if not self._going() or self._age() < _SOON_OLD * age:
+            if not self._going() or not self._is_old(_SOON_OLD * age):
                 return
+            began = self._tools.clock.monotonic()
             try:
                 leads, tasks = self._reading.changed_meanwhile(self._oldest_pending())
             except Interrupted:
@@ -576,12 +621,14 @@ class CarryingOut:
                     self.halted = self.halted or error
                 return
             self._cancel(leads, tasks)
-            self._reading.read_at = self._tools.clock.monotonic()
+            self._reading.read_at, self._poll_took = began, self._tools.clock.monotonic() - began
         finally:
             self._recheck.release()
 
-    def _age(self) -> float:
-        return self._tools.clock.monotonic() - self._reading.read_at
+    def _is_old(self, age: float) -> bool:
+        """Whether the last reading began longer ago. Where a service takes that long to answer a poll, what comes right
+        behind the poll is allowed, or nothing would ever be."""
+        return self._tools.clock.monotonic() - self._reading.read_at >= max(age, self._poll_took + _MOMENT_SECONDS)
 
     def _oldest_pending(self) -> float | None:
         """When the oldest of the leads was made for which something is still to be done; None where that is not known.
@@ -623,6 +670,7 @@ class CarryingOut:
 
     def _done(self, record_id: str) -> None:
         with self._mutex:
+            self._given_up = 0
             self._owed[record_id] -= 1
             if self._owed[record_id] <= 0:
                 self._pending.discard(record_id)

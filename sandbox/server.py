@@ -95,7 +95,7 @@ class Sandbox:
         self.clickup.plan = plan
         self.closing = threading.Event()
         self._on_complaint = on_complaint
-        self._latency = latency if isinstance(latency, tuple) else (latency, latency)
+        self.latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._random = random.Random(5)
         self._numbers = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), self)
@@ -186,8 +186,8 @@ class Sandbox:
             self.closing.wait(fault.seconds)
 
     def _pause(self, share: float) -> None:
-        if self._latency[1] > 0:
-            self.closing.wait(self._random.uniform(*self._latency) * share)
+        if self.latency[1] > 0:
+            self.closing.wait(self._random.uniform(*self.latency) * share)
 
     def _complain(self, text: str) -> None:
         self.complaints.append(text)

@@ -161,7 +161,7 @@ def test_a_signal_in_mid_backfill_ends_the_run_in_order_and_the_next_goes_on(
     assert report["left"] == 200 - named
     scene.sandbox.faults.clear()
     scene.later(5)
-    scene.sandbox._latency = (0.0, 0.0)
+    scene.sandbox.latency = (0.0, 0.0)
     run = scene.run()
     assert run.code == 0
     assert run.report["phase_1"] == {"created": 200 - done, "updated": 0, "adopted": 0, "restored": 0}
@@ -225,7 +225,7 @@ def test_a_signal_while_reading_ends_the_run_before_any_write(route: str, tmp_pa
     assert time.monotonic() - sent < 10
     assert code == 1
     assert creates(scene) == 0
-    scene.sandbox._latency = (0.0, 0.0)
+    scene.sandbox.latency = (0.0, 0.0)
     assert scene.run().code == 0
     scene.assert_in_step()
     scene.close()

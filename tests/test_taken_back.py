@@ -336,3 +336,85 @@ def test_a_wrong_status_map_tried_on_some_leads_is_made_good_by_the_next_run(
     direct.later()
     assert direct.run().code == 0
     direct.assert_in_step()
+
+
+def test_a_task_that_comes_back_to_its_old_status_by_one_without_a_row_is_not_written_over_unsaid(
+    direct: DirectScene,
+) -> None:
+    direct.clickup.add_status("blocked")
+    direct.settings["IGNORED_STATUSES"] = "blocked"
+    lead, task = direct.pair("QUALIFIED")
+    direct.clickup.set_status(task, "blocked")
+    direct.quiet()
+    direct.edit(lead, Status="CONTACTED")
+    direct.quiet()
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    run = direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+    assert "moved from 'blocked' back to 'complete'" in run.told(lead)
+
+
+def test_a_lead_that_comes_back_to_its_old_status_by_one_without_a_row_is_not_written_over_unsaid(
+    direct: DirectScene,
+) -> None:
+    direct.airtable.add_choice("HOLD")
+    direct.settings["IGNORED_STATUSES"] = "hold"
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="HOLD")
+    direct.quiet()
+    direct.clickup.set_status(task, "complete")
+    direct.quiet()
+    direct.edit(lead, Status="NEW")
+    direct.later()
+    run = direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+    assert "went from 'HOLD' back to 'NEW'" in run.told(lead)
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    direct.run()
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    assert direct.run().told(lead) == "", "it is told once"
+
+
+def test_a_task_moved_to_and_fro_under_a_blank_lead_still_leads_back(direct: DirectScene) -> None:
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status=None)
+    direct.quiet()
+    direct.clickup.set_status(task, "to do")
+    direct.quiet()
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+@pytest.mark.parametrize("flags", [("--phase", "2"), ("--limit", "0")])
+def test_what_the_flags_leave_out_is_not_told_as_done(direct: DirectScene, flags: tuple[str, ...]) -> None:
+    lead, task = direct.pair("CONTACTED")
+    if flags[0] == "--phase":
+        direct.clickup.set_status(task, "to do")
+        direct.clickup.rename(task, "Renamed")
+        direct.edit(lead, Name="New name")
+    else:
+        direct.settings["MISSING_TASK"] = "recreate"
+        direct.clickup.delete(task)
+    direct.later()
+    run = direct.run("--full", *flags)
+    assert run.writes == []
+    assert run.told(lead) == ""
+    assert lead in [each["record_id"] for each in run.report["left_records"]]
+
+
+def test_a_lead_set_while_a_refused_write_of_its_status_waits_is_not_written_over(direct: DirectScene) -> None:
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    direct.sandbox.faults.add("429", service="airtable", route="update_records")
+    direct.sandbox.faults.after("update_records", lambda: direct.edit(lead, Status="NEW"))
+    assert direct.run().code == 1
+    assert direct.status(lead) == "NEW"
+    direct.sandbox.faults.clear()
+    direct.later()
+    assert [each["record_id"] for each in direct.run().report["conflicts"]] == [lead]

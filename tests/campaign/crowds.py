@@ -16,17 +16,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
+import main
 from tests.campaign.faults import AFTER, BEFORE, HANG_SECONDS, Fault
 from tests.campaign.kills import HIDDEN_SECONDS, Totals, ended, killer, lose_state, scene_for_processes, started
 from tests.campaign.load import MixedLoad
 from tests.scene import Scene
 
 LEADS = 48
-CROWD = 12
+CROWD = 20
 STORMS = 150
 KILLS = 60
 LATENCY = (0.002, 0.03)
+# Answers so slow that the program by itself gets a crowd under way.
+SLOW = (0.35, 0.45)
 _PATIENCE_SECONDS = 2.0
 # So many writes at a time may be spoiled without the program taking the service for down.
 _MOST_SPOILED = 8
@@ -118,7 +122,9 @@ def play(case: Together | Storm | Death, folder: Path) -> int:
         for fault in _faults(case):
             scene.sandbox.faults.add(fault.kind, when=fault.when, number=fault.number, route=_route(case))
         hangs = any(fault.kind == "hang" for fault in _faults(case))
-        faulty = scene.run(**({"SYNC_HTTP_TIMEOUT_SECONDS": HANG_SECONDS} if hangs else {}))
+        # On a clock that stands still no answer takes any time, so the number in flight is given.
+        with mock.patch.object(main, "in_flight", return_value=CROWD):
+            faulty = scene.run(**({"SYNC_HTTP_TIMEOUT_SECONDS": HANG_SECONDS} if hangs else {}))
         scene.sandbox.faults.clear()
         load.settle(faulty)
         return gate.most
@@ -143,6 +149,7 @@ def _later_creates() -> Callable[..., bool]:
 def _play_death(case: Death, folder: Path) -> int:
     with contextlib.closing(scene_for_processes(folder)) as scene:
         load = backfill(scene)
+        scene.sandbox.latency = SLOW
         scene.clickup.hide_new_for = HIDDEN_SECONDS
         process: list[subprocess.Popen[str]] = []
         gate = Gate(case.crowd, killer(process))
@@ -151,6 +158,7 @@ def _play_death(case: Death, folder: Path) -> int:
         code, said = ended(process[0])
         assert code == -signal.SIGKILL, (code, said)
         scene.sandbox.faults.clear()
+        scene.sandbox.latency = (0.0, 0.0)
         if case.lost:
             lose_state(scene)
         scene.later(1)
