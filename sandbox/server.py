@@ -142,6 +142,14 @@ class Sandbox:
         self._server.server_close()
         self._thread.join()
 
+    def wait_until_left(self, seconds: float = 10.0) -> None:
+        """Wait until every client has left and all that it asked for is done; a killed one leaves requests behind.
+
+        Raises TimeoutError.
+        """
+        if not self._server.wait_until_left(seconds):
+            raise TimeoutError(f"somebody is still connected after {seconds} s")
+
     def request(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> tuple[Request, str]:
         """A request as the services get it, and its path as it was sent. A plus is a space in the query only."""
         path, _, query = target.partition("?")
@@ -235,6 +243,10 @@ class _Server(socketserver.ThreadingTCPServer):
             for connection in self._open:
                 connection.wake()
             self._changed.wait_for(lambda: not self._open, timeout=5)
+
+    def wait_until_left(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._open, seconds)
 
     def date(self) -> str:
         now = int(self.sandbox.clock.time())

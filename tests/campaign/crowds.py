@@ -159,6 +159,7 @@ def _play_death(case: Death, folder: Path) -> int:
         assert code == -signal.SIGKILL, (code, said)
         scene.sandbox.faults.clear()
         scene.sandbox.latency = (0.0, 0.0)
+        scene.sandbox.wait_until_left()
         if case.lost:
             lose_state(scene)
         scene.later(1)
