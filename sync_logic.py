@@ -592,7 +592,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             if gone and write is not None and write.task_id == task_id:
                 base = settle_task_write(link.base, task.status, write, touched=False).base
                 seen = _with(_with_texts_that_arrived(seen, task, write), base=base)
-            if seen != link:
+            if seen is not link and seen != link:
                 draft.links.append(seen)
             draft.unchanged += int(not gone)
 
@@ -707,7 +707,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     status = decide_status(status_pair, rules)
     content = decide_content(lead, link, task, world.task_writes.get(lead.id))
     link = _moved_on(lead, link, status, content, rules)
-    if link != known:
+    if link is not known and link != known:
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
     draft.settled_lead_writes.add(lead.id)
@@ -766,9 +766,9 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
     stale = not task.fresh and (task_write or lead_write or renamed or _agrees_anew(lead, link, task, rules))
     if stale or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
-    since = frozenset({task.id}) - world.status_since.keys()
-    if task_write and _may_be_touched(link, task, task_write) and since:
-        return Wanted(task_status_since=since)
+    unasked = task.id not in world.status_since
+    if task_write and _may_be_touched(link, task, task_write) and unasked:
+        return Wanted(task_status_since=frozenset({task.id}))
     if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
     if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:
@@ -776,8 +776,8 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
             rules.statuses.agree(lead.status, task.status)
         )
         if disagree and rules.statuses.back(task.status) is not None:
-            if since:
-                return Wanted(task_status_since=since)
+            if unasked:
+                return Wanted(task_status_since=frozenset({task.id}))
             began = world.status_since[task.id]
             if began is not None and (lead.id, began - NEWER_BY_MS) not in world.lead_before:
                 return Wanted(lead_status_before=frozenset({(lead.id, began - NEWER_BY_MS)}))
@@ -907,8 +907,8 @@ def _report_others(lead: Lead, found: Linked | Adopted, index: Index, draft: _Dr
     if task.elsewhere and task.fresh and index.world.full:
         text = f"the task is {task.elsewhere}; it is still followed"
         draft.notices.append(Notice(lead.id, task.id, text, routine=True))
-    named = parse_reference(lead.task_cell)
-    if isinstance(found, Adopted) and isinstance(named, str) and named:
+    named = parse_reference(lead.task_cell) if isinstance(found, Adopted) else ""
+    if isinstance(named, str) and named:
         text = f"'{named}' in its Task ID cell belonged to another lead or a deleted task"
         draft.notices.append(Notice(lead.id, task.id, text, phase=1))
 

@@ -21,6 +21,7 @@ from clients.errors import (
     ServiceError,
 )
 from clients.http import Answer, Http, Service, Verdict
+from clients.rows import object_with_rows
 from clients.shape import Misshapen, list_of, milliseconds_of, object_of, text_of, text_or_empty
 from models import Announce, FieldInfo, ListInfo, Task, TaskPage
 
@@ -325,14 +326,17 @@ class ClickUpClient:
         raise self._endless()
 
     def _tasks(self, query: Sequence[tuple[str, str]], page: int) -> _Listed:
+        def parse(text: str) -> Any:
+            return object_with_rows(text, "tasks", self._task)
+
         def read(answer: Answer) -> _Listed:
             body = object_of(answer.body, "the answer")
-            rows = tuple(self._task(row) for row in list_of(body.get("tasks"), "tasks"))
             last = body.get("last_page")
+            rows = tuple(list_of(body.get("tasks"), "tasks"))
             return _Listed(rows, last if isinstance(last, bool) else None, answer.date)
 
         paged = [*query, ("page", str(page))] if page else query
-        return self.http.fetch("GET", f"{self._list}/task", read, query=paged, replayable=True)
+        return self.http.fetch("GET", f"{self._list}/task", read, query=paged, replayable=True, parse=parse)
 
     def _task_named(self, task_id: str) -> Callable[[Answer], Task]:
         def read(answer: Answer) -> Task:

@@ -98,6 +98,7 @@ class _Call:
     replayable: bool
     announce: Announce | None
     last_words: bool
+    parse: Callable[[str], Any]
     attempts: int = 0
     failures: int = 0
     refusals: int = 0
@@ -253,11 +254,13 @@ class Http:
         replayable: bool,
         announce: Announce | None = None,
         last_words: bool = False,
+        parse: Callable[[str], Any] = json.loads,
     ) -> T:
         """Send one request and return what `read` makes of its 2xx answer.
 
-        `path` goes below the service's address and is percent-encoded already. `read` raises Misshapen for an
-        answer of the wrong shape, which counts as unreadable. `announce` is called right before each attempt.
+        `path` goes below the service's address and is percent-encoded already. `announce` is called right before each
+        attempt. `parse` makes the answer's body of its text. It raises ValueError for what is no JSON, and like `read`
+        Misshapen for JSON of the wrong shape: both count as unreadable.
 
         What surely was not carried out (never connected, 429) is tried again; what may have been (5xx, silence, a
         lost connection, an unreadable answer) only if `replayable`. At most 6 failures or 120 s of them, and 5
@@ -268,7 +271,7 @@ class Http:
         the stop event was set, or the deadline would pass, before anything was sent.
         """
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
-        call = _Call(method, path, query, content, replayable, announce, last_words)
+        call = _Call(method, path, query, content, replayable, announce, last_words, parse)
         retrying = Retrying(
             retry=retry_if_exception(lambda failure: self._again(call, failure)),
             wait=lambda _: self._back_off(call),
@@ -462,8 +465,7 @@ class Http:
 
     def _judge(self, call: _Call, raw: _Raw) -> Answer:
         """Tell the pacer what came; return a 2xx answer, raise any other as what it means."""
-        body, readable = _parsed(raw.content)
-        verdict = self.service.explain(raw.status, body) if raw.status >= 400 else None
+        verdict = self.service.explain(raw.status, _refusal(raw.content)) if raw.status >= 400 else None
         date = self._note_answer(call, raw, refused=verdict is not None and verdict.kind is RateLimited)
         if verdict is not None:
             call.asked_for = retry_after(raw.headers, date) or 0.0
@@ -475,9 +477,15 @@ class Http:
             hint = "check the service's address in the settings, and whether a proxy or a log-in page is in between"
             message = "a redirect, which is not followed" if _is_redirect(raw.status) else "an unknown status"
             raise self._error(BadAnswer, call, message, raw.status, unknown=True, hint=hint)
-        if not readable:
-            raise self._error(BadAnswer, call, "the answer is not JSON", raw.status, unknown=True)
-        return Answer(raw.status, body, raw.headers, date)
+        return Answer(raw.status, self._body(call, raw), raw.headers, date)
+
+    def _body(self, call: _Call, raw: _Raw) -> Any:
+        try:
+            return _parsed(raw.content, call.parse)
+        except Misshapen as fault:
+            raise self._misshapen(call, raw.status, fault) from None
+        except (ValueError, RecursionError):
+            raise self._error(BadAnswer, call, "the answer is not JSON", raw.status, unknown=True) from None
 
     def _note_answer(self, call: _Call, raw: _Raw, refused: bool) -> float:
         said = http_date(raw.headers.get("date", ""))
@@ -500,8 +508,10 @@ class Http:
         try:
             return read(answer)
         except Misshapen as fault:
-            message = f"not what is documented: {fault}"
-            raise self._error(BadAnswer, call, message, answer.status, unknown=True) from None
+            raise self._misshapen(call, answer.status, fault) from None
+
+    def _misshapen(self, call: _Call, status: int, fault: Misshapen) -> ApiError:
+        return self._error(BadAnswer, call, f"not what is documented: {fault}", status, unknown=True)
 
     def _error(
         self,
@@ -571,14 +581,17 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
         yield piece
 
 
-def _parsed(content: bytes) -> tuple[Any, bool]:
-    """The JSON and true; None and true for no content; None and false for what is no JSON."""
-    if not content.strip():
-        return None, True
+def _parsed(content: bytes, parse: Callable[[str], Any]) -> Any:
+    """What `parse` makes of the content; None where there is none. Raises ValueError or RecursionError."""
+    return parse(content.decode("utf-8", "surrogatepass")) if content.strip() else None
+
+
+def _refusal(content: bytes) -> Any:
+    """A refusal's JSON; None where it is none."""
     try:
-        return json.loads(content.decode("utf-8", "surrogatepass")), True
+        return _parsed(content, json.loads)
     except (ValueError, RecursionError):
-        return None, False
+        return None
 
 
 def _is_safe(url: str) -> bool:
