@@ -136,6 +136,8 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    # The system resets connections that find no room in the queue, and a test may open dozens at once.
+    request_queue_size = 128
 
     def __init__(self, *steps: Step, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
