@@ -2,7 +2,7 @@
 # make test    every check: style, types, tests
 # make check   style and types alone
 # make torture the whole campaign of faults, kills, races and random histories; takes its time
-# make bench   how fast it is, as a table; takes a quarter of an hour; some rows alone: make bench ROWS="idle full"
+# make bench   how fast it is, as a table; takes 25 minutes; some rows alone: make bench ROWS="idle full"
 # make limits  reckon the tables of docs/limits.md anew
 # make processes the decision tables once more, with a process of its own for each run
 # make golden  write the list of every request that the sync sends anew, tests/golden/requests.txt

@@ -48,7 +48,7 @@ def test_another_program_shares_the_budget() -> None:
     assert airtable.met
 
 
-def test_the_walk_by_key_is_counted_by_its_own_bound() -> None:
+def test_a_full_run_is_counted_page_by_page() -> None:
     requests, *_ = rows("full")
     assert requests.met
     assert "2 + 3 requests" in requests.figure
