@@ -25,7 +25,7 @@ PATHS = re.compile(
 # All that this program ever sends as a formula, with the names of fields as they are in these tests.
 _MOMENT = r"DATETIME_PARSE\('[0-9T:.-]+Z'\)"
 _FIELD = r"\{[^{}]+\}"
-_CHANGED = rf"IS_(AFTER|BEFORE)\(LAST_MODIFIED_TIME\(({_FIELD})?\),{_MOMENT}\)"
+_CHANGED = rf"IS_(AFTER|BEFORE)\((LAST_MODIFIED_TIME\(({_FIELD})?\)|CREATED_TIME\(\)),{_MOMENT}\)"
 FORMULA = re.compile(rf"({_CHANGED}|RECORD_ID\(\)='rec[0-9A-Za-z]{{14}}'|{_FIELD}=BLANK\(\)|AND\(|OR\(|,|\))*")
 # What a terminal would obey, or what would begin a line of its own.
 STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
