@@ -70,3 +70,14 @@ class TransportError(ApiError):
 
 class BadAnswer(ApiError):
     """An answer that is not what the service documents: cut, empty, not JSON, the wrong shape, a redirect."""
+
+
+class Withheld(Exception):
+    """Raised by an `announce` that wants its request not to be sent after all.
+
+    `Http.fetch` sets `outcome_unknown` if an earlier attempt may have been carried out, and `refusals` to how often the
+    service has refused it for asking too often.
+    """
+
+    outcome_unknown = False
+    refusals = 0

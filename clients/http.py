@@ -21,7 +21,7 @@ from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_exception
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
-from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError
+from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError, Withheld
 from clients.pacing import Heard, Pacer, http_date, retry_after
 from clients.shape import Misshapen
 from clock import Clock
@@ -400,13 +400,21 @@ class Http:
             self.on_wait(seconds, reason)
         self._clock.wait(seconds, self._stop)
 
+    @staticmethod
+    def _announce(announce: Announce, call: _Call) -> None:
+        try:
+            announce()
+        except Withheld as withheld:
+            withheld.outcome_unknown, withheld.refusals = call.unknown, call.refusals
+            raise
+
     def _exchange(self, call: _Call) -> _Raw:
         """Announce, send, read all of the answer, and tell the pacer how it ended."""
         raw: _Raw | None = None
         reached = False
         try:
             if call.announce is not None:
-                call.announce()
+                self._announce(call.announce, call)
             call.attempts += 1
             with self._changed:
                 self.requests += 1

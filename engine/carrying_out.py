@@ -8,11 +8,11 @@ import functools
 import logging
 import math
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent, RateLimited
+from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent, RateLimited, Withheld
 from clients.pacing import AIRTABLE_STARTS
 from config import Settings
 from engine.parallel import Crew, Outbox
@@ -44,7 +44,10 @@ BATCH = 10
 UPDATE_AGE_SECONDS = 10
 READING_AGE_SECONDS = 60
 _MOMENT_SECONDS = 1.0
-# So many writes given up in a row, since the service refused them until their reading was old, end the run.
+# A write may grow old in waiting for its turn, or for another after a refusal, so many times; then the next run has
+# it. So many left in a row end the run.
+_MOST_ROUNDS = 4
+_MOST_REFUSALS = 5
 _MOST_GIVEN_UP = 5
 # From this part of its age on a reading is checked while work goes on.
 _SOON_OLD = 0.8
@@ -61,7 +64,7 @@ _NOT_KEPT = "ClickUp did not keep the custom field of the first task"
 log = logging.getLogger("sync")
 
 
-class _ReadingTooOld(Exception):
+class _ReadingTooOld(Withheld):
     """The reading grew too old, or showed a change, while a request waited for its turn; nothing was sent."""
 
 
@@ -111,7 +114,9 @@ class CarryingOut:
         # person's answer to it.
         self._task_writes_sent: dict[str, int] = {}
         self._lead_writes_sent: dict[str, int] = {}
-        self._write_backs_sent: set[str] = set()
+        self._creates_sent: set[str] = set()
+        self._rounds: collections.Counter[str] = collections.Counter()
+        self._refusals: collections.Counter[str] = collections.Counter()
         self._given_up = 0
         self._poll_took = 0.0
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
@@ -221,7 +226,8 @@ class CarryingOut:
                 except Interrupted:
                     self._over = True
                     return
-                except _ReadingTooOld:
+                except _ReadingTooOld as withheld:
+                    self._not_sent((action.record_id,), withheld)
                     continue  # it waited for its turn so long that the reading has to be checked once more
                 self._progress.step()
                 return
@@ -252,7 +258,7 @@ class CarryingOut:
         self._record_update(update, answer)
 
     def _announce_update(self, update: UpdateTask) -> None:
-        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, self._task_writes_sent)
+        self._check_again((update.record_id,), UPDATE_AGE_SECONDS)
         sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
         self._state.announce_task_write(
             AnnouncedTaskWrite(
@@ -311,8 +317,9 @@ class CarryingOut:
         try:
             self._write_leads(wanted)
         except Interrupted:
-            return
-        except _ReadingTooOld:
+            self._over = True
+        except _ReadingTooOld as withheld:
+            self._not_sent(_records(wanted), withheld)
             self._update_leads(wanted)
         except (InvalidRequest, NotFound) as error:
             if len(wanted) == 1:
@@ -327,7 +334,7 @@ class CarryingOut:
                 self._lead_failed(update, error)
 
     def _announce_lead_writes(self, updates: Sequence[UpdateLead], announced: Sequence[UpdateLead]) -> None:
-        self._check_again(_records(updates), UPDATE_AGE_SECONDS, self._lead_writes_sent)
+        self._check_again(_records(updates), UPDATE_AGE_SECONDS)
         now = int(self._tools.airtable.now() * 1000)
         sent = {update.record_id: self._lead_writes_sent.setdefault(update.record_id, now) for update in updates}
         writes = [
@@ -424,6 +431,7 @@ class CarryingOut:
     def _announce_create(self, create: CreateTask) -> None:
         """The last sending counts: a task may turn up so long after it."""
         self._check_again((create.record_id,), READING_AGE_SECONDS)
+        self._creates_sent.add(create.record_id)
         self._state.announce_create(
             AnnouncedCreate(
                 create.record_id,
@@ -436,19 +444,47 @@ class CarryingOut:
             )
         )
 
-    def _check_again(self, record_ids: Sequence[str], age: float, sent: Container[str] = ()) -> None:
-        """When their turn has come: the wait may have been long, and another's poll may have cancelled one of them.
-
-        What was `sent` before, refused, and has grown old in waiting to be sent again is left to the next run.
-        """
+    def _check_again(self, record_ids: Sequence[str], age: float) -> None:
+        """When their turn has come: the wait may have been long, and another's poll may have cancelled one of them."""
         if not self._is_old(age) and all(map(self._still_wanted, record_ids)):
             return
-        if all(record_id in sent for record_id in record_ids):
-            self.cancel(record_ids, "not done yet: it was refused at first, and its reading has grown old since")
-            with self._mutex:
-                self._given_up += 1
-                self._over = self._over or self._given_up >= _MOST_GIVEN_UP
+        self._count_round(record_ids)
         raise _ReadingTooOld
+
+    def _count_round(self, record_ids: Sequence[str]) -> None:
+        """Whom a service keeps waiting again and again is left to the next run, or the run would never end."""
+        with self._mutex:
+            self._rounds.update(record_ids)
+            if max(self._rounds[record_id] for record_id in record_ids) <= _MOST_ROUNDS:
+                return
+            self._cancelled.update(dict.fromkeys(record_ids, "not known to be done: the service kept it waiting"))
+            self._given_up += 1
+            self._over = self._over or self._given_up >= _MOST_GIVEN_UP
+
+    def _count_refusals(self, record_ids: Sequence[str], withheld: Withheld) -> None:
+        with self._mutex:
+            for record_id in record_ids:
+                self._refusals[record_id] += withheld.refusals
+                self._over = self._over or self._refusals[record_id] >= _MOST_REFUSALS
+
+    def _not_sent(self, record_ids: Sequence[str], withheld: Withheld) -> None:
+        """What surely was not carried out is announced no more; what an earlier run announced stays."""
+        self._count_refusals(record_ids, withheld)
+        if withheld.outcome_unknown:
+            return
+        creates = [each for each in record_ids if each in self._creates_sent and each not in self._reading.creates]
+        tasks = [
+            each for each in record_ids if each in self._task_writes_sent and each not in self._reading.task_writes
+        ]
+        leads = [
+            each for each in record_ids if each in self._lead_writes_sent and each not in self._reading.lead_writes
+        ]
+        if creates or tasks or leads:
+            self._state.settle(creates=creates, task_writes=tasks, lead_writes=leads)
+        for record_id in record_ids:
+            self._creates_sent.discard(record_id)
+            self._task_writes_sent.pop(record_id, None)
+            self._lead_writes_sent.pop(record_id, None)
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
         if error.outcome_unknown:
@@ -503,6 +539,9 @@ class CarryingOut:
             why, hint, refusal = "ClickUp does not keep the record id in the custom field", "", None
         except ApiError as error:
             why, hint, refusal = str(error), error.hint, error
+        except Interrupted as error:
+            self._over = True
+            why, hint, refusal = f"{error}", "run again", None
         with self._mutex:
             self.no_creates = self.no_creates or _NOT_KEPT
         self._fail(
@@ -531,6 +570,7 @@ class CarryingOut:
                 self._record_create(create, oldest)
                 with self._mutex:
                     self._failed = [each for each in self._failed if each.record_id != create.record_id]
+                    self._pending.add(create.record_id)
                 made.put((create, oldest.id))
 
     def _writers(self) -> int:
@@ -555,6 +595,7 @@ class CarryingOut:
             done = True
         finally:
             if not done:
+                self._over = True
                 made.close()  # or the creates would wait for ever
 
     def _write_back_now(self, updates: Sequence[UpdateLead]) -> None:
@@ -571,8 +612,10 @@ class CarryingOut:
             self._tools.airtable.update(cells, announce=lambda: self._check_cells(updates), last_words=True)
         except Interrupted:
             return
-        except _ReadingTooOld:
-            self._write_back_now(updates)
+        except _ReadingTooOld as withheld:
+            self._count_refusals(_records(updates), withheld)
+            if all(self._rounds[update.record_id] <= _MOST_ROUNDS for update in updates):
+                self._write_back_now(updates)
             return
         except (InvalidRequest, NotFound) as error:
             if len(updates) == 1:
@@ -588,13 +631,13 @@ class CarryingOut:
         for update in updates:
             self._done(update.record_id)
 
-    def _check_cells(self, updates: Iterable[UpdateLead]) -> None:
+    def _check_cells(self, updates: Sequence[UpdateLead]) -> None:
         """When their turn has come; a run that is told to stop reads no more."""
-        ids = {update.record_id for update in updates}
+        ids = _records(updates)
         with self._mutex:
-            typed, again = ids & self._filled_in, ids <= self._write_backs_sent
-            self._write_backs_sent |= ids
-        if typed or (self._going() and not again and self._is_old(READING_AGE_SECONDS)):
+            typed = not self._filled_in.isdisjoint(ids)
+        if typed or (self._going() and self._is_old(READING_AGE_SECONDS)):
+            self._count_round(ids)
             raise _ReadingTooOld
 
     # --- reading again, only to cancel

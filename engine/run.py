@@ -216,7 +216,8 @@ class _Run:
         reading = Reading(self._settings, setup, self._state, self._tools, full=full, only=self._options.only)
         unfinished = self._state.unfinished()
         announced = (*reading.creates, *reading.task_writes, *reading.lead_writes)
-        self._put_off = {} if full else self._beyond_the_budget(unfinished, {*announced, *self._options.only})
+        all_asked = full or self._options.only
+        self._put_off = {} if all_asked else self._beyond_the_budget(unfinished, set(announced))
         self._progress.stage("reading everything" if full else "reading what changed", 0)
         reading.read(
             airtable_since=float(self._state.value("airtable_watermark") or 0),

@@ -418,3 +418,50 @@ def test_a_lead_set_while_a_refused_write_of_its_status_waits_is_not_written_ove
     direct.sandbox.faults.clear()
     direct.later()
     assert [each["record_id"] for each in direct.run().report["conflicts"]] == [lead]
+
+
+@pytest.mark.parametrize("route", ["create_task", "update_task"])
+def test_a_service_that_refuses_one_kind_of_request_for_ever_ends_the_run(direct: DirectScene, route: str) -> None:
+    """Each refusal outlasts the reading, and a new reading must not begin the counting anew."""
+    leads = [direct.lead("NEW", f"Lead {number}") for number in range(8)]
+    if route == "update_task":
+        assert direct.run().code == 0
+        direct.later()
+        for lead in leads:
+            direct.edit(lead, Status="CONTACTED")
+    direct.sandbox.faults.add("429", service="clickup", route=route, times=1_000_000)
+    run = direct.run()
+    assert run.code == 1
+    assert run.report["seconds"] < 3600
+    direct.sandbox.faults.clear()
+    direct.later()
+    assert direct.run().code == 0
+    direct.assert_in_step()
+
+
+def test_a_status_that_was_surely_refused_is_not_taken_for_written_by_the_next_run(direct: DirectScene) -> None:
+    """Danger: somebody's rename meanwhile looks like an answer to a write that never was."""
+    direct.clickup.plan = "free"
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later()
+    direct.sandbox.faults.add("429", service="clickup", route="update_task", times=1_000)
+    assert direct.run(CONFLICT_WINNER="clickup").code == 1
+    direct.sandbox.faults.clear()
+    direct.later()
+    direct.clickup.rename(task, "renamed")
+    direct.later()
+    run = direct.run(CONFLICT_WINNER="clickup")
+    assert run.report["conflicts"] == []
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+
+
+def test_a_create_that_was_surely_refused_is_made_by_the_next_run_without_waiting(direct: DirectScene) -> None:
+    direct.lead("NEW", "first")
+    lead = direct.lead("NEW", "second")
+    direct.sandbox.faults.add("429", service="clickup", route="create_task", number=2, times=1_000)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    direct.later(61)
+    assert direct.run().code == 0
+    direct.assert_linked(lead, direct.named_by(lead))
