@@ -689,7 +689,6 @@ class _Program:
         if exit_code(outcome, dry_run=False) == 0:
             self._result(["All went well, and everything that the live test made is deleted."])
 
-
     def _tell_error(self, error: SyncError) -> None:
         lines = error_lines(error)
         if self._flags.check and not self._flags.json:
