@@ -85,18 +85,13 @@ def work_of(
     )
 
 
-def predict(
-    work: Work,
-    *,
-    clickup_per_minute: int = CLICKUP_PER_MINUTE,
-    airtable_per_second: float = AIRTABLE_PER_SECOND,
-) -> Cost:
+def predict(work: Work, *, clickup_per_minute: int = CLICKUP_PER_MINUTE) -> Cost:
     """Play the run against the two limits alone, answers taking no time: reading, updates, creates with write-backs.
 
     Exact but for the polls of a long run, which read again some of what the run itself has just written, and for the
     ids that it writes back before ten of them are there, at the end of a minute's budget.
     """
-    course = _Course(clickup_per_minute, airtable_per_second)
+    course = _Course(clickup_per_minute)
     course.read(work)
     course.update_tasks(work.task_writes)
     course.update_leads(work.lead_writes)
@@ -110,11 +105,11 @@ class _Course:
     """A run on its way. ClickUp counts by the minute, and a minute's requests may go all at once; Airtable's leave
     evenly spaced. `waiting` are leads whose new cells have not been written yet."""
 
-    def __init__(self, per_minute: int, per_second: float) -> None:
+    def __init__(self, per_minute: int) -> None:
         self.airtable = self.clickup = 0
         self.now = 0.0
         self._per_minute = per_minute
-        self._spacing = 1 / per_second
+        self._spacing = 1 / AIRTABLE_PER_SECOND
         self._window_from = 0.0
         self._in_window = 0
         self._read_at = 0.0
