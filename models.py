@@ -149,10 +149,14 @@ class TaskGone(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class UnreadTask:
-    """A task that was asked for by id and could not be read: what went wrong, and what to do."""
+    """A task that was asked for by id and could not be read: what went wrong, and what to do.
+
+    `left`: nothing is wrong with it, and a later run will see it.
+    """
 
     error: str
     hint: str
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,9 @@ class Link:
     `details` are digests of the lead's values that were last brought to the task. `answered_*` are digests of what
     ClickUp answered to our own last write ("" for never), `seen_*` what was last read. `restores` counts the times
     the task was put back without a change of the lead. `elsewhere` says why listings of the List do not show the task.
-    `passed` is a status without a row that the lead has shown since the base, "" for none.
+    `passed` is a status without a row that the lead has shown since the base, "" for none. `task_written` and
+    `lead_written` are when our own last write to the task, and of the lead's status, was answered: Unix milliseconds in
+    the clock of the service, 0 for never. A reading that is older shows what stood there before.
     """
 
     record_id: str
@@ -180,6 +186,8 @@ class Link:
     elsewhere: str = ""
     restores: int = 0
     passed: str = ""
+    task_written: int = 0
+    lead_written: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from models import (
 )
 from text import visible
 
-VERSION = 2
+VERSION = 3
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
@@ -43,7 +43,8 @@ CREATE TABLE links (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, base_lead TEXT, base_task TEXT,
     name TEXT NOT NULL, details TEXT NOT NULL, answered_name TEXT NOT NULL, answered_description TEXT NOT NULL,
     seen_status TEXT NOT NULL, seen_name TEXT NOT NULL, seen_description TEXT NOT NULL, created INTEGER NOT NULL,
-    elsewhere TEXT NOT NULL, restores INTEGER NOT NULL, passed TEXT NOT NULL
+    elsewhere TEXT NOT NULL, restores INTEGER NOT NULL, passed TEXT NOT NULL,
+    task_written INTEGER NOT NULL, lead_written INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE strays (task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX strays_by_lead ON strays (record_id);
@@ -71,7 +72,7 @@ CREATE TABLE months (name TEXT PRIMARY KEY, airtable INTEGER NOT NULL, clickup I
 """
 _STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
 _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
-_KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Lock:
@@ -553,4 +554,6 @@ def _row(link: Link) -> tuple[Any, ...]:
         link.elsewhere,
         link.restores,
         link.passed,
+        link.task_written,
+        link.lead_written,
     )

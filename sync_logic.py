@@ -35,12 +35,14 @@ from models import (
 )
 from status_map import StatusMap, fold
 from text import digest, visible
-from world import ANOTHER_LIST, Index, World, is_record_id, parse_reference
+from world import ANOTHER_LIST, CLOCK_MARGIN_MS, Index, World, is_record_id, parse_reference
 
 MOST_RESTORES = 3
 LEAD_GONE = "not in the table"
 NEWER_BY_MS = 60_000
 EMPTY = digest("")
+
+_NOT_SHOWN = "its status may still be shown as it was before this program's last write"
 
 _CUSTOM_ADDRESS = re.compile(r"https://app\.clickup\.com/t/\d+/[^/?#\s]+/?(?:[?#]\S*)?")
 
@@ -332,7 +334,7 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
     if task is TaskGone.HIDDEN:
         return _hidden(named, rules)
     if isinstance(task, UnreadTask):
-        return Undecided(named, task.error, task.hint)
+        return Undecided(named, task.error, task.hint, task.left)
     if not isinstance(task, KnownTask):
         short = index.world.full and not index.world.complete
         return _not_complete(named) if short else Wanted(tasks=frozenset({named}))
@@ -414,7 +416,7 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
         if task is TaskGone.HIDDEN:
             return _hidden(task_id, rules)
         if isinstance(task, UnreadTask):
-            return Undecided(task_id, task.error, task.hint)
+            return Undecided(task_id, task.error, task.hint, task.left)
         link = index.link_of_task.get(task_id)
         unmarked = isinstance(task, KnownTask) and not is_record_id(task.marker) and task_id not in index.namers
         if isinstance(task, KnownTask) and unmarked and link is not None and link.record_id == lead.id:
@@ -703,8 +705,13 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if wanted:
         draft.wanted.append(wanted)
         return
-    status_pair, link = _settle(lead, link, task, world)
+    read = link
+    status_pair, link = _settle(lead, read, task, world)
     status = decide_status(status_pair, rules)
+    if _lead_may_be_older(lead, read, status, world, rules) or _task_may_be_older(lead, task, status, world):
+        draft.left.append(Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again"))
+        draft.verdicts[lead.id] = _NOT_SHOWN
+        return
     content = decide_content(lead, link, task, world.task_writes.get(lead.id))
     link = _moved_on(lead, link, status, content, rules)
     if link is not known and link != known:
@@ -771,6 +778,8 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
         return Wanted(task_status_since=frozenset({task.id}))
     if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
+    if _differs_from_our_write(lead, link, world, rules) and _after_our_write(link) not in world.lead_after:
+        return Wanted(lead_status_after=frozenset({_after_our_write(link)}))
     if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:
         disagree = _unmapped(lead.status, task.status, rules) is None and not (
             rules.statuses.agree(lead.status, task.status)
@@ -782,6 +791,41 @@ def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rule
             if began is not None and (lead.id, began - NEWER_BY_MS) not in world.lead_before:
                 return Wanted(lead_status_before=frozenset({(lead.id, began - NEWER_BY_MS)}))
     return None
+
+
+def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:
+    """Whether the lead shows another status than the base so soon after our own write that the reading may be older."""
+    if not link.lead_written or link.base is None or not isinstance(lead.status, str):
+        return False
+    return world.airtable_now - link.lead_written < rules.doubt_ms and fold(lead.status) != fold(link.base[0])
+
+
+def _after_our_write(link: Link) -> tuple[str, int]:
+    return link.record_id, link.lead_written + CLOCK_MARGIN_MS
+
+
+def _lead_may_be_older(lead: Lead, known: Link, status: StatusDecision, world: World, rules: Rules) -> bool:
+    """Whether the reading of the lead may be older than our own last write of its status.
+
+    A modification that Airtable tells of after the write proves that it is not. Where the outcome of the write is not
+    known, it is only made again; to act as if it had never been made is left to a later run.
+    """
+    if _differs_from_our_write(lead, known, world, rules):
+        return not world.lead_after[_after_our_write(known)]
+    write = world.lead_writes.get(lead.id)
+    if write is None or not isinstance(lead.status, str) or status.lead_status is not None:
+        return False
+    recent = world.airtable_now - write.sent < rules.doubt_ms
+    return recent and fold(lead.status) != fold(write.status) and not world.lead_after[lead.id, write.sent]
+
+
+def _task_may_be_older(lead: Lead, task: KnownTask, status: StatusDecision, world: World) -> bool:
+    """The same of the task, where the outcome of our own last write of its status is not known."""
+    write = world.task_writes.get(lead.id)
+    if write is None or not write.status or write.task_id != task.id or status.task_status is not None:
+        return False
+    recent = write.sent > world.surely_listed
+    return recent and fold(task.status) != fold(write.status) and task.updated < write.sent - CLOCK_MARGIN_MS
 
 
 def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:

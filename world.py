@@ -20,6 +20,8 @@ from models import (
 )
 
 ANOTHER_LIST = "in another List"
+# Two times of one service, one of them a `Date` in whole seconds, may be so far apart for one and the same moment.
+CLOCK_MARGIN_MS = 2_000
 UNLISTED = ("archived", ANOTHER_LIST)
 
 _RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}")
@@ -35,7 +37,8 @@ class World:
     task of the List is known, here or in the state. `full`: both sides were listed whole. `suspects` are tasks that
     must be read before they are believed to exist. `asked` are markers that ClickUp was asked for. `status_since`
     (None: the plan does not tell), `lead_after` and `lead_before` answer the wants of the same names. Tasks created
-    later than `surely_listed` (Unix milliseconds) may be in no listing yet.
+    later than `surely_listed` (Unix milliseconds) may be in no listing yet. `airtable_now` is when this run began to
+    read Airtable (Unix milliseconds, in Airtable's clock).
     """
 
     leads: Mapping[str, Lead | None]
@@ -49,6 +52,7 @@ class World:
     complete: bool = True
     suspects: frozenset[str] = frozenset()
     surely_listed: int = 2**63
+    airtable_now: int = 0
     in_view: frozenset[str] | None = None
     asked: Mapping[str, int] = field(default_factory=dict)
     status_since: Mapping[str, int | None] = field(default_factory=dict)

@@ -36,7 +36,7 @@ from models import (
 )
 from state import State
 from text import digest, visible
-from world import UNLISTED, is_record_id
+from world import CLOCK_MARGIN_MS, UNLISTED, is_record_id
 
 BATCH = 10
 # How old a reading may be before a write is checked by one more poll: a status that people changed meanwhile would be
@@ -293,6 +293,7 @@ class CarryingOut:
                 elsewhere=task.elsewhere,
                 restores=restores,
                 passed="" if update.status is not None else link.passed,
+                task_written=max(task.updated, self._task_writes_sent[update.record_id] - CLOCK_MARGIN_MS),
             )
             self._links[update.record_id] = link
             self._state.settle(task_writes=(update.record_id,), lead_writes=(update.record_id,), links=(link,))
@@ -350,12 +351,13 @@ class CarryingOut:
         announced = [update for update in updates if update.status is not None]
         cells = [(update.record_id, self._cells(update)) for update in updates]
         self._tools.airtable.update(cells, announce=lambda: self._announce_lead_writes(updates, announced))
+        answered = int(self._tools.airtable.now() * 1000)
         with self._mutex:
             moved = []
             for update in announced:
                 link = self._links[update.record_id]
                 base = (update.status or "", update.task_status)
-                link = dataclasses.replace(link, base=base, restores=0, passed="")
+                link = dataclasses.replace(link, base=base, restores=0, passed="", lead_written=answered)
                 self._links[update.record_id] = link
                 moved.append(link)
             ids = [update.record_id for update in updates]

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from clients.airtable import (
@@ -40,7 +40,7 @@ from models import (
 )
 from state import State
 from text import cell_text, clean, cut, cut_bytes, digest
-from world import ANOTHER_LIST, UNLISTED, World, is_record_id, parse_reference
+from world import ANOTHER_LIST, CLOCK_MARGIN_MS, UNLISTED, World, is_record_id, parse_reference
 
 LONGEST_NAME = 2000
 LONGEST_DESCRIPTION_BYTES = 250_000
@@ -50,6 +50,7 @@ _FEW = 20
 _MANY = 200
 _MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
 _LINE_BREAKS = re.compile(r"[\r\n]+")
+_NOT_SHOWN = "ClickUp still shows the task as it was before this program's last write"
 _T = TypeVar("_T")
 
 log = logging.getLogger("sync")
@@ -156,6 +157,7 @@ class Reading:
         self, settings: Settings, setup: Setup, state: State, tools: Tools, *, full: bool, only: Iterable[str] = ()
     ) -> None:
         self._settings = settings
+        self._doubt_ms = int(settings.create_doubt_seconds * 1000)
         self._state = state
         self._tools = tools
         self.make = LeadMaker(settings, setup)
@@ -169,6 +171,9 @@ class Reading:
         self.short = ""
         self.in_view: set[str] | None = None
         self._listed: set[str] = set()
+        self._by_id: set[str] = set()
+        self._late_rows: set[str] = set()
+        self._written: Mapping[str, int] = {}
         self._suspects: frozenset[str] = frozenset()
         self._only = frozenset(only)
         self._last_poll: tuple[float, float] | None = None
@@ -280,6 +285,7 @@ class Reading:
         """All of it, for the decisions."""
         if not self.full:
             self._load_links()
+        self._forget_late_rows()
         return World(
             leads=self.leads,
             tasks=self.tasks,
@@ -292,6 +298,7 @@ class Reading:
             complete=self.complete,
             suspects=self._suspects | {link.task_id for link in self._links.values() if link.record_id in self._only},
             surely_listed=self._surely_listed(),
+            airtable_now=int(self.airtable_date * 1000),
             in_view=None if self.in_view is None else frozenset(self.in_view),
             asked=self._asked,
             status_since=self._status_since,
@@ -306,6 +313,20 @@ class Reading:
         tasks = {*self.tasks, *(each for each in named if isinstance(each, str) and each)}
         self._links = self._state.links_of(leads=leads, tasks=tasks)
         self._strays = self._state.strays_of(leads)
+
+    def _forget_late_rows(self) -> None:
+        """A listing may still show a task as it was before our own last write: such a task is read by its id."""
+        recent = int(self.clickup_date * 1000) - self._doubt_ms
+        self._written = {
+            link.task_id: link.task_written for link in self._links.values() if link.task_written > recent
+        }
+        sent = {write.task_id: write.sent for write in self.task_writes.values() if write.sent > recent}
+        for task_id in self._written.keys() | sent.keys():
+            row = self.tasks.get(task_id)
+            shown_since = max(self._written.get(task_id, 0), sent.get(task_id, 0) - CLOCK_MARGIN_MS)
+            if task_id not in self._by_id and isinstance(row, KnownTask) and row.updated < shown_since:
+                del self.tasks[task_id]
+                self._late_rows.add(task_id)
 
     def fetch(self, wanted: Wanted) -> None:
         """Read what the decisions want. A record that cannot be read is told as such and stops nothing else."""
@@ -332,6 +353,7 @@ class Reading:
                 return  # from here on linked tasks that the listing left out count as they were last seen
 
     def _read_task(self, task_id: str) -> None:
+        self._by_id.add(task_id)
         try:
             task = self._tools.clickup.task(task_id)
         except NotFound as error:
@@ -342,13 +364,17 @@ class Reading:
             self.tasks[task_id] = UnreadTask(f"its task could not be read: {error}", error.hint)
             return
         known = known_task(task, self._settings.clickup_list_id)
+        if known.updated < self._written.get(task_id, 0):
+            self.tasks[task_id] = UnreadTask(_NOT_SHOWN, "nothing to do: a later run reads it again", left=True)
+            return
         self.tasks[task_id] = known
-        if self.full and known.elsewhere in ("", "a subtask") and known.created < self._surely_listed():
+        listable = known.elsewhere in ("", "a subtask") and task_id not in self._late_rows
+        if self.full and listable and known.created < self._surely_listed():
             self._unproven(f"ClickUp's listing leaves out task {task_id}, which is in the List")
 
     def _surely_listed(self) -> int:
         """Until when a task must have been created so that listings surely show it, in Unix milliseconds."""
-        return int((self.clickup_date - self._settings.create_doubt_seconds) * 1000)
+        return int(self.clickup_date * 1000) - self._doubt_ms
 
     def _ask_for_marker(self, record_id: str) -> None:
         asked = int(self._tools.clickup.now() * 1000)

@@ -15,6 +15,11 @@ class Fact:
     program: str
 
 
+_LATE = (
+    "an edit that shows up to 60 s late is read by the next run; for SYNC_CREATE_DOUBT_SECONDS (120) after our own "
+    "write, what stood there before is not taken for somebody's change"
+)
+
 FACTS: dict[str, Fact] = {
     # the sync itself
     "created": Fact(
@@ -34,8 +39,7 @@ FACTS: dict[str, Fact] = {
     # Airtable
     "airtable_lag": Fact(
         "Airtable: a write is visible to the next reading",
-        "an edit that shows up to 60 s late is read by the next run; a run that reads all again sooner after our own "
-        "write than that takes the old value for a change",
+        _LATE,
     ),
     "resolution": Fact(
         "Airtable: LAST_MODIFIED_TIME() counts whole seconds, or milliseconds", "safe either way; both are tested"
@@ -75,8 +79,7 @@ FACTS: dict[str, Fact] = {
     ),
     "clickup_lag": Fact(
         "ClickUp: an update is visible to the next listing",
-        "an edit that shows up to 60 s late is read by the next run; a run that reads the task again sooner after "
-        "our own write than that takes the old status for a change",
+        _LATE,
     ),
     "clickup_clock": Fact(
         "ClickUp: times of tasks and the header Date go by one clock",

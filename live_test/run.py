@@ -148,7 +148,7 @@ def _tell_lags(ground: Ground) -> None:
         elif seconds < OVERLAP_SECONDS:
             ground.findings.differs(key, f"after {seconds:.0f} s at the latest")
             service = "Airtable" if key == "airtable_lag" else "ClickUp"
-            text = f"{service} shows writes late: leave more than {seconds:.0f} s between the end of a run and the next"
+            text = f"{service} shows writes late: a run may not see what is typed in the {seconds:.0f} s before it"
             ground.notices.append(Notice("", "", text))
         else:
             ground.findings.failed(key, f"after {seconds:.0f} s, and a run reads the last {OVERLAP_SECONDS} s again")

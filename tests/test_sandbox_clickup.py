@@ -495,6 +495,24 @@ def test_a_new_task_can_be_hidden_from_listings_and_filters_for_a_while(api: Api
     assert (api.names(), api.names(asked)) == (["Ada"], ["Ada"])
 
 
+def test_listings_can_show_a_task_for_a_while_as_it_was_before_each_change(api: Api) -> None:
+    api.service.show_updates_after = 30
+    task = api.create(name="Ada")
+    for name in ("Bea", "Cleo"):
+        api.clock.advance(20)
+        api.put(task["id"], name=name)
+    assert api.get(task["id"])["name"] == "Cleo"
+    assert (api.names(), api.names(f"date_updated_gt={int(task['date_updated']) + 1}")) == (["Ada"], [])
+    api.clock.advance(10)
+    assert api.names() == ["Bea"]
+    api.clock.advance(20)
+    assert api.names() == api.names(f"date_updated_gt={int(task['date_updated']) + 1}") == ["Cleo"]
+    api.service.archive(task["id"])
+    assert (api.names(), api.names("archived=true")) == (["Cleo"], [])
+    api.clock.advance(30)
+    assert (api.names(), api.names("archived=true")) == ([], ["Cleo"])
+
+
 @pytest.mark.parametrize(
     ("kind", "operator", "value", "expected"),
     [

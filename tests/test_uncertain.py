@@ -59,6 +59,8 @@ FACTS: dict[str, Turn] = {
     "an update without effect moves date_updated": _clickup(equal_update_bumps=True),
     "a custom field leaves date_updated": _clickup(field_write_bumps=False),
     "a custom field moves date_updated": _clickup(field_write_bumps=True),
+    "listings of tasks lag five seconds behind": _clickup(show_updates_after=5),
+    "a task read by its id lags five seconds behind": _clickup(show_updates_after=5, late_by_id=True),
     "a new task is listed at once": _clickup(hide_new_for=0),
     "a new task is listed after a minute": _clickup(hide_new_for=60),
     "reverse asks for the oldest first": _clickup(reverse_means="oldest first"),
@@ -100,6 +102,7 @@ def test_the_promises_hold_either_way(tmp_path: Path, fact: str) -> None:
 
     (gone,) = scene.clickup.by_marker(leads[5])
     scene.clickup.delete(gone)
+    scene.later()
     assert "deleted" in scene.run("--full").reasons()[leads[5]]
     assert scene.clickup.by_marker(leads[5]) == []
     scene.close()
@@ -126,6 +129,7 @@ def _settle(scene: Scene) -> Run:
         "last_page is always false",
         "date_updated_gt leaves out its own moment",
         "a listing lags five seconds behind",
+        "listings of tasks lag five seconds behind",
     ],
 )
 def test_long_listings_are_read_whole_either_way(tmp_path: Path, fact: str) -> None:

@@ -120,20 +120,25 @@ def flag(request: Request, name: str, complain: Callable[[str], None]) -> bool:
     return value == "true"
 
 
-def select(store: Store, list_ids: Sequence[str], query: Query, hidden: Test | None) -> tuple[list[Task], bool]:
-    """One page of tasks, and whether it is the last one. `hidden` tells tasks that listings do not show yet."""
+def select(
+    store: Store, list_ids: Sequence[str], query: Query, hidden: Test | None, shown: Callable[[Task], Task] | None
+) -> tuple[list[Task], bool]:
+    """One page of tasks, and whether it is the last one.
+
+    `hidden` tells tasks that listings do not show yet, `shown` in which of its states a listing shows a task.
+    """
     if query.nothing:
         return [], True
     tests = _tests(query, hidden)
     start = query.page * PAGE
-    if len(list_ids) == 1 and query.order in ("created", "updated"):
+    if shown is None and len(list_ids) == 1 and query.order in ("created", "updated"):
         keys = _sorted_keys(store, list_ids[0], query, tests)
         if not tests:
             found = [store.tasks[keys[at][1]] for at in range(start, min(start + PAGE + 1, len(keys)))]
             return found[:PAGE], len(found) <= PAGE
         tasks: Iterable[Task] = (store.tasks[task_id] for _, task_id in keys)
     else:
-        tasks = _sorted_tasks(store, list_ids, query)
+        tasks = _sorted_tasks(_on_shelves(store, list_ids, query, shown), query)
         tests += [_date_test(date, bounds) for date, bounds in query.dates.items()]
     for test in tests:
         tasks = filter(test, tasks)
@@ -202,11 +207,19 @@ def _resorted(tasks: Iterable[Task], query: Query) -> list[Key]:
     return sorted(keys, reverse=not query.oldest_first)
 
 
-def _sorted_tasks(store: Store, list_ids: Sequence[str], query: Query) -> list[Task]:
-    """Every task of these Lists in an order that no index keeps."""
-    found = [
-        store.tasks[task_id] for list_id in list_ids for _, task_id in store.shelf(list_id, query.archived).created
-    ]
+def _on_shelves(
+    store: Store, list_ids: Sequence[str], query: Query, shown: Callable[[Task], Task] | None
+) -> list[Task]:
+    """Every task of these Lists, those of a List by the time they were made."""
+    if shown is None:
+        shelves = (store.shelf(list_id, query.archived) for list_id in list_ids)
+        return [store.tasks[task_id] for shelf in shelves for _, task_id in shelf.created]
+    states = [state for state in map(shown, store.tasks.values()) if state.listed and state.archived == query.archived]
+    return [state for list_id in list_ids for state in states if state.list_id == list_id]
+
+
+def _sorted_tasks(found: list[Task], query: Query) -> list[Task]:
+    """Tasks in an order that no index keeps."""
     if query.order == "id":
         return sorted(found, key=lambda task: task.id, reverse=not query.oldest_first)
     if query.order == "due_date":

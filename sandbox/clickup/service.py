@@ -212,12 +212,16 @@ class ClickUp(Workspace):
         there = [one for one in list_ids if not self.lists[one].deleted]
         hidden = self._hidden if self.hide_new_for > 0 else None
         blind = self.filter_is_blind and query.fields
-        found, last = ([], True) if blind else listing.select(self._store, there, query, hidden)
+        shown = self._shown if self.show_updates_after > 0 else None
+        found, last = ([], True) if blind else listing.select(self._store, there, query, hidden, shown)
         if self.last_page_lies is not None:
             last = self.last_page_lies == "true"
         tasks = [self._store.encoded(task, markdown=query.markdown) for task in found]
         end = b'],"last_page":true}' if last else b'],"last_page":false}'
         return Answer(200, b'{"tasks":[' + b",".join(tasks) + end)
+
+    def _shown(self, task: Task) -> Task:
+        return self._store.as_it_was(task, self.clock.milliseconds() - self._late())
 
     def _hidden(self, task: Task) -> bool:
         return self.clock.milliseconds() < task.created + self.hide_new_for * 1000
@@ -273,6 +277,8 @@ class ClickUp(Workspace):
 
     def _get_task(self, request: Request) -> Answer:
         task = self._find_task(request.path[1])
+        if self.late_by_id:
+            task = self._shown(task)
         below = b""
         if listing.flag(request, "include_subtasks", self._complain):
             children = [one for one in self._store.tasks.values() if one.parent == task.id and one.listed]

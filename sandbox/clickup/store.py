@@ -8,6 +8,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from sandbox.clickup.fields import shown_value
 from sandbox.clickup.model import Field, FieldFragments, Task, TaskList, task_head, task_json, task_tail
@@ -40,6 +41,7 @@ class Store:
         self.tasks: dict[str, Task] = {}
         self._shelves: defaultdict[tuple[str, bool], Shelf] = defaultdict(Shelf)
         self._holders: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._past: defaultdict[str, list[tuple[int, Task]]] = defaultdict(list)
         self._fragments: dict[str, FieldFragments] = {}
         self._tails: dict[str, bytes] = {}
         self._random = random.Random(11)
@@ -57,8 +59,11 @@ class Store:
         self._put(task)
 
     @contextmanager
-    def changing(self, task: Task) -> Iterator[None]:
-        """Whatever is done to the task inside shows in every listing afterwards."""
+    def changing(self, task: Task, now: int, *, remember: int = 0) -> Iterator[None]:
+        """Whatever is done to the task inside shows afterwards; for so many milliseconds the task is kept as it was."""
+        if remember > 0:
+            before = replace(task, values=dict(task.values), head=None)
+            self._past[task.id] = [each for each in self._past[task.id] if each[0] > now - remember] + [(now, before)]
         self._take(task)
         try:
             yield
@@ -70,8 +75,12 @@ class Store:
         """Encode everything anew: a List, a status, a field or a parent changed."""
         self._fragments.clear()
         self._tails.clear()
-        for task in self.tasks.values():
+        for task in (*self.tasks.values(), *(before for past in self._past.values() for _, before in past)):
             task.head = None
+
+    def as_it_was(self, task: Task, moment: int) -> Task:
+        """The task as it was then, as far back as it was kept."""
+        return next((before for until, before in self._past.get(task.id, ()) if until > moment), task)
 
     def shelf(self, list_id: str, archived: bool) -> Shelf:
         return self._shelves[list_id, archived]

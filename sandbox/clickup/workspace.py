@@ -56,6 +56,11 @@ class Workspace:
         self._due: list[tuple[float, int, Callable[[str], object], str]] = []
         self._queued = 0
 
+        self.show_updates_after = 0.0
+        """Seconds during which listings and filters show a task as it was before a change, whoever made it."""
+        self.late_by_id = False
+        """Whether a task that is read by its id is shown as late as in listings."""
+
     # People's hands.
 
     def add_task(
@@ -250,7 +255,7 @@ class Workspace:
 
     def _change(self, task: Task, by: str, *, bump: bool = True, **changes: Any) -> None:
         now = self.clock.milliseconds()
-        with self._store.changing(task):
+        with self._store.changing(task, now, remember=self._late()):
             for what, value in changes.items():
                 before = getattr(task, what)
                 if before == value:
@@ -268,7 +273,7 @@ class Workspace:
 
     def _set_value(self, task: Task, by: str, field_id: str, stored: Any, *, bump: bool = True) -> None:
         now = self.clock.milliseconds()
-        with self._store.changing(task):
+        with self._store.changing(task, now, remember=self._late()):
             before = task.values.pop(field_id, None)
             if stored is not None:
                 task.values[field_id] = stored
@@ -276,6 +281,9 @@ class Workspace:
                 task.history.append(Change(now, by, self._store.fields[field_id].name, before, stored))
             if bump:
                 task.updated = now
+
+    def _late(self) -> int:
+        return int(self.show_updates_after * 1000)
 
     def _live(self, task_id: str) -> Task:
         task = self._store.tasks[task_id]

@@ -32,6 +32,7 @@ from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
 from state import State
 from status_map import StatusMap, fold
 from sync_logic import Rules
+from tests import test_late_listings
 from tests.campaign.kills import Totals
 from tests.campaign.wire import DirectScene
 from tests.scene import Scene
@@ -286,6 +287,34 @@ MUTANTS = (
         "Phase 2 decides from a reading that was made after Phase 1's writes",
         "tests/test_taken_back.py::test_a_row_marked_lost_stays_lost_when_its_task_is_completed_for_it",
         _phase_2_reads_again,
+    ),
+    Mutant(
+        "an older listing of a task believed",
+        "a task that a listing shows as it was before our own write is taken to have been changed back",
+        "tests/test_late_listings.py::test_a_leads_status_just_carried_to_its_task_is_not_taken_back",
+        _replaced(Reading, "_forget_late_rows", _nothing),
+        {"lag": test_late_listings.clickup, "flags": ("--full",)},
+    ),
+    Mutant(
+        "an older listing of a lead believed",
+        "a lead that a listing shows as it was before our own write is taken to have been changed back",
+        "tests/test_late_listings.py::test_a_tasks_status_just_carried_to_its_lead_is_not_taken_back",
+        _replaced(sync_logic, "_differs_from_our_write", _no),
+        {"lag": test_late_listings.airtable, "flags": ("--full",)},
+    ),
+    Mutant(
+        "an unanswered write of a task forgotten",
+        "a task that may be shown as it was before a write without an answer counts as not written",
+        "tests/test_late_listings.py::test_a_lead_put_back_right_after_a_run_died_behind_its_write_stays_put_back",
+        _replaced(sync_logic, "_task_may_be_older", _no),
+        {"lag": test_late_listings.clickup_by_id_too, "flags": ("--full",)},
+    ),
+    Mutant(
+        "an unanswered write of a lead forgotten",
+        "a lead that may be shown as it was before a write without an answer counts as not written",
+        "tests/test_late_listings.py::test_a_task_put_back_right_after_a_run_died_behind_its_write_stays_put_back",
+        _replaced(sync_logic, "_lead_may_be_older", _no),
+        {"lag": test_late_listings.airtable, "flags": ("--full",)},
     ),
     Mutant(
         "agreement not seen first",

@@ -1,0 +1,210 @@
+"""Listings that show our own last write late: what stood there before must not be taken for somebody's change.
+
+Both services are played with a lag of a minute: Airtable's listing, ClickUp's listing, and ClickUp's task by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.campaign.wire import DirectScene, Fate
+from tests.scene import Run
+
+LAG = 60
+KINDS = [("--full",), ()]
+
+Lag = Callable[[DirectScene], None]
+
+
+def airtable(scene: DirectScene) -> None:
+    scene.airtable.switches = replace(scene.airtable.switches, stale_seconds=LAG)
+
+
+def clickup(scene: DirectScene) -> None:
+    scene.clickup.show_updates_after = LAG
+
+
+def clickup_by_id_too(scene: DirectScene) -> None:
+    scene.clickup.show_updates_after = LAG
+    scene.clickup.late_by_id = True
+
+
+def both(scene: DirectScene) -> None:
+    airtable(scene)
+    clickup_by_id_too(scene)
+
+
+LAGS: list[Lag] = [airtable, clickup, clickup_by_id_too, both]
+
+
+@pytest.fixture
+def direct() -> Iterator[DirectScene]:
+    scene = DirectScene()
+    yield scene
+    scene.close()
+
+
+def settle(scene: DirectScene) -> Run:
+    """Runs, half a minute apart, until one has nothing to do. Everything must have been told by an exit code."""
+    for _ in range(12):
+        scene.later(30)
+        run = scene.run()
+        if run.code == 0 and not run.writes:
+            scene.later(LAG)
+            scene.run("--full")
+            scene.assert_in_step()
+            return scene.quiet("--full")
+    raise AssertionError(run.report)
+
+
+def begin(scene: DirectScene, lag: Lag, status: str = "NEW") -> tuple[str, str]:
+    lead, task = scene.pair(status)
+    lag(scene)
+    return lead, task
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_leads_status_just_carried_to_its_task_is_not_taken_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    lead, task = begin(direct, lag)
+    direct.edit(lead, Status="CONTACTED", Name="Grace")
+    direct.later(LAG)
+    assert direct.run(*flags).report["phase_1"]["updated"] == 1
+    for _ in range(3):
+        direct.later(5)
+        assert direct.run(*flags).writes == []
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_tasks_status_just_carried_to_its_lead_is_not_taken_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    lead, task = begin(direct, lag)
+    direct.clickup.set_status(task, "complete")
+    direct.later(LAG)
+    assert direct.run(*flags).report["phase_2"]["updated"] == 1
+    for _ in range(3):
+        direct.later(5)
+        assert direct.run(*flags).writes == []
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_lead_put_back_right_after_its_task_was_written_puts_the_task_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    lead, task = begin(direct, lag)
+    direct.edit(lead, Status="CONTACTED")
+    direct.later(LAG)
+    direct.run(*flags)
+    direct.later(5)
+    direct.edit(lead, Status="NEW")
+    direct.later(5)
+    direct.run(*flags)
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_task_put_back_right_after_its_lead_was_written_puts_the_lead_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    lead, task = begin(direct, lag, "CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(LAG)
+    direct.run(*flags)
+    direct.later(5)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(5)
+    direct.run(*flags)
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def killed_after_the_first(route: str, direct: DirectScene, *flags: str) -> None:
+    """A run that dies when the first such request has had its effect."""
+    fate = Fate()
+
+    def die() -> None:
+        fate.dead = True
+
+    direct.sandbox.faults.after(route, die)
+    assert direct.killed_run(fate, *flags) is None
+    direct.sandbox.faults.clear()
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_lead_put_back_right_after_a_run_died_behind_its_write_stays_put_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    lead, task = begin(direct, lag)
+    direct.edit(lead, Status="CONTACTED")
+    direct.later(LAG)
+    killed_after_the_first("update_task", direct, *flags)
+    assert direct.task_status(task) == "in progress"
+    direct.later(5)
+    direct.edit(lead, Status="NEW")
+    direct.later(5)
+    direct.run(*flags)
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_task_put_back_right_after_a_run_died_behind_its_write_stays_put_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    lead, task = begin(direct, lag, "CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(LAG)
+    killed_after_the_first("update_records", direct, *flags)
+    assert direct.status(lead) == "QUALIFIED"
+    direct.later(5)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(5)
+    direct.run(*flags)
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_status_typed_right_behind_our_own_write_is_carried_over_in_the_end(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...]
+) -> None:
+    """No time can tell a status that is typed within the same second from what stood there before the write."""
+    lead, task = begin(direct, lag, "CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(LAG)
+    direct.run(*flags)
+    direct.edit(lead, Status="LOST")
+    direct.later(LAG)
+    direct.run(*flags)
+    settle(direct)
+    assert (direct.status(lead), direct.task_status(task)) == ("LOST", "complete")
+
+
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_new_pair_is_whole_while_listings_lag(direct: DirectScene, lag: Lag) -> None:
+    lag(direct)
+    lead = direct.lead("CONTACTED")
+    direct.later(LAG)
+    direct.run()
+    for _ in range(3):
+        direct.later(5)
+        direct.run("--full")
+        assert len(direct.clickup.by_marker(lead)) == 1
+    settle(direct)
