@@ -55,6 +55,7 @@ _SOON_OLD = 0.8
 # that a run which is told to stop can still write them.
 _WRITE_BACK_SECONDS = 5
 _MOST_WAITING = 100
+_LOOKS_AFTER_SECONDS = (0.0, 2.0, 5.0)
 _SETUP_CODES = {
     "CRTSK_001", "ITEM_114", "FIELD_115", "UNKNOWN_FIELD_NAME", "INVALID_MULTIPLE_CHOICE_OPTIONS", "INPUT_003",
     "TABLE_NOT_FOUND", "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", "OAUTH_027",
@@ -526,7 +527,7 @@ class CarryingOut:
                 self.no_creates = self.no_creates or _NOT_KEPT
         try:
             self._tools.clickup.set_marker(task.id, create.record_id)
-            if self._tools.clickup.task(task.id).marker == create.record_id:
+            if self._keeps_marker(task.id, create.record_id):
                 self._notices.append(
                     Notice(
                         create.record_id, task.id, "ClickUp dropped the marker from the create; it was set afterwards"
@@ -556,6 +557,11 @@ class CarryingOut:
             ),
             refusal,
         )
+
+    def _keeps_marker(self, task_id: str, marker: str) -> bool:
+        """Whether the task shows its marker, at once or, should ClickUp be late, within seconds."""
+        waits = (self._tools.clock.wait(pause, self._tools.stop) for pause in _LOOKS_AFTER_SECONDS)
+        return any(self._tools.clickup.task(task_id).marker == marker for stopped in waits if not stopped)
 
     def _find_lost_creates(self, made: _Made) -> None:
         """Creates whose answer was lost: ask ClickUp by marker, once. What is not found waits for a later run."""

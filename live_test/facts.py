@@ -81,6 +81,10 @@ FACTS: dict[str, Fact] = {
         "ClickUp: an update is visible to the next listing",
         _LATE,
     ),
+    "task_lag": Fact(
+        "ClickUp: a task read by its id is as it is now, wherever it lives",
+        "safe either way: a reading that is older than our own write is left to a later run",
+    ),
     "clickup_clock": Fact(
         "ClickUp: times of tasks and the header Date go by one clock",
         "the watermark is 60 s before Date; beyond that the daily full run finds the change",

@@ -87,7 +87,7 @@ class Ground:
         return None
 
     def shown(self, key: str, look: Callable[[], bool]) -> bool:
-        """Wait until a listing shows what was written. The longest time is kept under the fact's key."""
+        """Wait until a reading shows what was written. The longest time is kept under the fact's key."""
         seconds = self.until(look)
         self.lag[key] = max(self.lag.get(key, 0.0), PATIENCE_SECONDS if seconds is None else seconds)
         return seconds is not None

@@ -141,7 +141,7 @@ class LiveTest:
 
 
 def _tell_lags(ground: Ground) -> None:
-    """The longest time until a listing showed a write, as far as any was written."""
+    """The longest time until a reading showed a write, as far as any was written."""
     for key, seconds in ground.lag.items():
         if seconds == 0:
             ground.findings.ok(key, "at once, each time")

@@ -126,7 +126,7 @@ FINDS: dict[Setting, dict[str, tuple[str, str]]] = {
     ("equal_update_bumps", True): {"equal_update": ("ok", "it moves it")},
     ("field_write_bumps", False): {"field_moves": ("ok", "it does not")},
     ("field_write_bumps", True): {"field_moves": ("ok", "it moves it")},
-    ("late_by_id", False): {},
+    ("late_by_id", False): {"task_lag": ("ok", "at once")},
     ("late_by_id", True): {},
     ("hide_new_for", 0): {"listed": ("ok", "at once")},
     ("hide_new_for", 20): {"listed": ("ok", "after 2")},
@@ -229,6 +229,12 @@ def test_a_listing_that_lags_is_told_and_what_a_run_may_not_see(scene: Scene) ->
     tested = live(scene)
     assert tested.code == 0
     assert re.search(r"Airtable shows writes late: .* in the \d+ s before", str(tested.report["notices"]))
+
+
+def test_a_task_that_is_shown_late_by_its_id_too_is_told(scene: Scene) -> None:
+    turn(scene, {"show_updates_after": 5, "late_by_id": True})
+    tested = live(scene)
+    assert (tested.code, tested.verdicts["task_lag"], tested.verdicts["clickup_lag"]) == (0, "differs", "differs")
 
 
 def test_a_listing_that_lags_for_minutes_is_a_failure(scene: Scene) -> None:
