@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import hypothesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -465,8 +465,8 @@ _WITH_NOTHING: dict[str, Callable[[Histories, int], object]] = {
 }
 
 
-def play(count: int, seed: int) -> list[str]:
-    """So many histories from a seed; what failed, in words."""
+def play(count: int, seed: int, *, shrink: bool = True) -> list[str]:
+    """So many histories from a seed; what failed, in words. To `shrink` a failure may take minutes."""
     machine = hypothesis.seed(seed)(type("Histories", (Histories,), {}))
     chosen = settings(
         max_examples=count,
@@ -474,6 +474,7 @@ def play(count: int, seed: int) -> list[str]:
         deadline=None,
         database=None,
         report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
     # Not every version of hypothesis types it.
@@ -486,7 +487,7 @@ def play(count: int, seed: int) -> list[str]:
 
 
 def _chunk(seed: int) -> list[str]:
-    return play(CHUNK, seed)
+    return play(CHUNK, seed, shrink=False)
 
 
 def whole(workers: int, seed: int) -> Totals:

@@ -57,6 +57,8 @@ class Model:
         self.asleep: set[str] = set()
         """Leads brought back from the trash, which no poll shows until they are edited."""
         self.lost = False
+        self.untold: set[str] = set()
+        """Leads with which a run that was killed may have done away with an edit; only its state can tell of it."""
         self.texts_lost: set[str] = set()
         """Leads of whose tasks the program cannot know any more that the description is its own."""
         self.began = scene.clock.time()
@@ -170,6 +172,8 @@ class Model:
     def state_lost(self) -> None:
         """Without a base, texts count as brought; until all is read again, tasks out of sight cannot be recognised."""
         self.lost = True
+        for lead in self.untold:
+            self.of(lead).named = True
         self.texts_lost.update(self.leads())
         for lead in self.leads():
             self.of(lead).content_unknown = True
@@ -212,6 +216,7 @@ class Model:
         if dry:
             assert run.writes == [], run.writes
             return
+        self.untold.clear()
         for conflict in run.report["conflicts"]:
             self.of(conflict["record_id"]).named = True
         for notice in run.report["notices"]:
@@ -242,6 +247,7 @@ class Model:
             edits, task = self.of(lead), self.known(self.named(cells) or "")
             if self.in_step(lead, cells):
                 edits.half_known = True
+                self.untold.add(lead)
             if task is not None and task.name != edits.names[1] and not edits.task_renamed:
                 edits.names = ("", task.name)  # a name was carried over, and taking it back is a change
 
