@@ -72,6 +72,11 @@ CREATE TABLE months (name TEXT PRIMARY KEY, airtable INTEGER NOT NULL, clickup I
 """
 _STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
 _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
+# A lead loses its link where its task becomes another's; nothing else would show that it has to be decided anew.
+_REMEMBER_LOSER = (
+    "INSERT OR IGNORE INTO unfinished SELECT record_id, task_id, 1, 'its task became that of another lead', '', 0 "
+    "FROM links WHERE task_id = ? AND record_id <> ?"
+)
 _KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -341,7 +346,11 @@ class State:
         lead_writes: Iterable[str] = (),
         links: Iterable[Link] = (),
     ) -> None:
-        """Forget announced writes whose outcome is known, and keep the links that came of them, at once."""
+        """Forget announced writes whose outcome is known, and keep the links that came of them, at once.
+
+        A lead whose task is another's from now on counts as unfinished.
+        """
+        kept = list(links)
         with self._transaction():
             for table, ids in (
                 ("announced_creates", creates),
@@ -350,7 +359,8 @@ class State:
             ):
                 query = f"DELETE FROM {table} WHERE record_id = ?"  # noqa: S608 - only names of ours
                 self._db.executemany(query, ((each,) for each in ids))
-            self._db.executemany(_KEEP_LINK, map(_row, links))
+            self._db.executemany(_REMEMBER_LOSER, ((link.task_id, link.record_id) for link in kept))
+            self._db.executemany(_KEEP_LINK, map(_row, kept))
 
     # --- the end of a run
 

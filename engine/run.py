@@ -326,9 +326,10 @@ class _Run:
         since = int((born - self._settings.create_doubt_seconds) * 1000)
         wanted = {create.record_id for create in made.creates}
         found: set[str] = set()
-        for page in self._tools.clickup.walk("created", max(since, 1)):
-            reading.take_late_tasks(page.rows)
-            found.update(task.marker for task in page.rows if task.marker in wanted)
+        for archived in (False, True):
+            for page in self._tools.clickup.walk("created", max(since, 1), archived=archived):
+                reading.take_late_tasks(page.rows)
+                found.update(task.marker for task in page.rows if task.marker in wanted)
         self._state.keep_strays(reading.strays())
         work.cancel(found, "a task for it turned up while the run waited; the next run adopts it")
 

@@ -106,6 +106,35 @@ def test_a_task_edited_while_its_lead_was_in_the_trash_is_not_overwritten_unseen
     assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
 
 
+@pytest.mark.parametrize("flags", [("--phase", "1"), ("--only",)], ids=str)
+def test_a_lead_whose_task_became_anothers_is_looked_at_by_the_next_run(
+    direct: DirectScene, flags: tuple[str, ...]
+) -> None:
+    """A run of some leads must not take from another all that showed what is wrong with it."""
+    lead, task = direct.pair("NEW")
+    other = direct.lead("NEW")
+    direct.clickup.set_marker(task, other)
+    direct.later()
+    direct.run(*flags, *([other] if flags == ("--only",) else []))
+    assert direct.named_by(other) == task
+    direct.later()
+    assert direct.run().code == 0
+    direct.assert_in_step()
+
+
+def test_a_task_archived_right_after_its_answer_and_the_state_were_lost_gets_no_double(direct: DirectScene) -> None:
+    direct.clickup.hide_new_for = 60
+    lead = direct.lead("NEW")
+    killed_after_the_first("create_task", direct)
+    (task,) = direct.clickup.by_marker(lead)
+    direct.state_file.unlink()
+    direct.later(3)
+    direct.clickup.archive(task)
+    direct.later(3)
+    direct.run()
+    assert direct.clickup.by_marker(lead) == [task]
+
+
 def test_a_copied_row_whose_task_lost_its_marker_in_another_list_crashes_nothing(direct: DirectScene) -> None:
     lead, task = direct.pair("NEW")
     direct.later()
