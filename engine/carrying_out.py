@@ -171,7 +171,7 @@ class CarryingOut:
         """What came of it, added to what the plan said already; of a plan on its way, what has come of it so far."""
         with self._mutex:
             left = [
-                Failure(record_id, "", 0, self._cancelled.get(record_id) or self._why_left())
+                Failure(record_id, self._task_of(record_id), 0, self._cancelled.get(record_id) or self._why_left())
                 for record_id in sorted(self._pending)
             ]
             untouched = {each for each in self._pending if self._owed[each] == self._promised[each]}
@@ -188,6 +188,10 @@ class CarryingOut:
                 notices=(*told, *self._notices),
                 left=(*base.left, *left),
             )
+
+    def _task_of(self, record_id: str) -> str:
+        link = self._links.get(record_id)
+        return "" if link is None else link.task_id
 
     def _why_left(self) -> str:
         if self.no_creates:
