@@ -42,7 +42,7 @@ LEAD_GONE = "not in the table"
 NEWER_BY_MS = 60_000
 EMPTY = digest("")
 
-_NOT_SHOWN = "its status may still be shown as it was before this program's last write"
+_NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
 _CUSTOM_ADDRESS = re.compile(r"https://app\.clickup\.com/t/\d+/[^/?#\s]+/?(?:[?#]\S*)?")
 
@@ -705,14 +705,17 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if wanted:
         draft.wanted.append(wanted)
         return
-    read = link
-    status_pair, link = _settle(lead, read, task, world)
+    before = link
+    status_pair, link = _settle(lead, before, task, world)
     status = decide_status(status_pair, rules)
-    if _lead_may_be_older(lead, read, status, world, rules) or _task_may_be_older(lead, task, status, world):
-        draft.left.append(Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again"))
+    content = decide_content(lead, link, task, world.task_writes.get(lead.id))
+    if _lead_may_be_older(lead, before, status, world, rules) or _task_may_be_older(lead, task, status, content, world):
+        # The watermark may pass a change of the task that this reading shows: a later run reads both again.
+        draft.left.append(
+            Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again", look=True)
+        )
         draft.verdicts[lead.id] = _NOT_SHOWN
         return
-    content = decide_content(lead, link, task, world.task_writes.get(lead.id))
     link = _moved_on(lead, link, status, content, rules)
     if link is not known and link != known:
         draft.links.append(link)
@@ -804,14 +807,14 @@ def _after_our_write(link: Link) -> tuple[str, int]:
     return link.record_id, link.lead_written + CLOCK_MARGIN_MS
 
 
-def _lead_may_be_older(lead: Lead, known: Link, status: StatusDecision, world: World, rules: Rules) -> bool:
+def _lead_may_be_older(lead: Lead, link: Link, status: StatusDecision, world: World, rules: Rules) -> bool:
     """Whether the reading of the lead may be older than our own last write of its status.
 
     A modification that Airtable tells of after the write proves that it is not. Where the outcome of the write is not
     known, it is only made again; to act as if it had never been made is left to a later run.
     """
-    if _differs_from_our_write(lead, known, world, rules):
-        return not world.lead_after[_after_our_write(known)]
+    if _differs_from_our_write(lead, link, world, rules):
+        return not world.lead_after[_after_our_write(link)]
     write = world.lead_writes.get(lead.id)
     if write is None or not isinstance(lead.status, str) or status.lead_status is not None:
         return False
@@ -819,13 +822,21 @@ def _lead_may_be_older(lead: Lead, known: Link, status: StatusDecision, world: W
     return recent and fold(lead.status) != fold(write.status) and not world.lead_after[lead.id, write.sent]
 
 
-def _task_may_be_older(lead: Lead, task: KnownTask, status: StatusDecision, world: World) -> bool:
-    """The same of the task, where the outcome of our own last write of its status is not known."""
+def _task_may_be_older(
+    lead: Lead, task: KnownTask, status: StatusDecision, content: ContentDecision, world: World
+) -> bool:
+    """The same of the task, where the outcome of our own last write is not known: its status, name and description."""
     write = world.task_writes.get(lead.id)
-    if write is None or not write.status or write.task_id != task.id or status.task_status is not None:
+    if write is None or write.task_id != task.id or write.sent <= world.surely_listed:
         return False
-    recent = write.sent > world.surely_listed
-    return recent and fold(task.status) != fold(write.status) and task.updated < write.sent - CLOCK_MARGIN_MS
+    if task.updated >= write.sent - CLOCK_MARGIN_MS:
+        return False
+    parts = (
+        (fold(write.status), fold(task.status), status.task_status),
+        (write.name, task.name, content.name),
+        (write.description, task.description, content.description),
+    )
+    return any(sent and shown != sent and again is None for sent, shown, again in parts)
 
 
 def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:

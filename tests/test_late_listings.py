@@ -182,6 +182,31 @@ def test_a_task_put_back_right_after_a_run_died_behind_its_write_stays_put_back(
 
 @pytest.mark.parametrize("flags", KINDS, ids=str)
 @pytest.mark.parametrize("lag", LAGS)
+@pytest.mark.parametrize(("cell", "shown"), [("Name", "name"), ("Email", "description")])
+def test_a_text_put_back_right_after_a_run_died_behind_its_write_stays_put_back(
+    direct: DirectScene, lag: Lag, flags: tuple[str, ...], cell: str, shown: str
+) -> None:
+    """Taken for never made, the write would stand in the task for ever: nothing brings a text back to the lead."""
+    lead = direct.lead(Email="ada@example.com")
+    direct.run()
+    direct.later()
+    task, before = direct.named_by(lead), direct.cell(lead, cell)
+    text = direct.clickup.task(task)[shown]
+    lag(direct)
+    direct.edit(lead, **{cell: "grace@example.com"})
+    direct.later(LAG)
+    killed_after_the_first("update_task", direct, *flags)
+    assert direct.clickup.task(task)[shown] != text
+    direct.later(5)
+    direct.edit(lead, **{cell: before})
+    direct.later(5)
+    direct.run(*flags)
+    settle(direct)
+    assert direct.clickup.task(task)[shown] == text
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+@pytest.mark.parametrize("lag", LAGS)
 def test_a_status_typed_right_behind_our_own_write_is_carried_over_in_the_end(
     direct: DirectScene, lag: Lag, flags: tuple[str, ...]
 ) -> None:
@@ -195,6 +220,37 @@ def test_a_status_typed_right_behind_our_own_write_is_carried_over_in_the_end(
     direct.run(*flags)
     settle(direct)
     assert (direct.status(lead), direct.task_status(task)) == ("LOST", "complete")
+
+
+def test_a_task_moved_while_its_lead_waits_is_not_written_over_without_a_word(direct: DirectScene) -> None:
+    """The lead's status, typed right behind our own write, is left to a run that polls only what changed since."""
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(LAG)
+    direct.run()
+    direct.edit(lead, Status="NEW")
+    direct.later(10)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(90)
+    assert direct.run().report["left"] == 1
+    direct.later()
+    (conflict,) = direct.run().report["conflicts"]
+    assert (conflict["airtable"], conflict["clickup"]) == ("NEW", "in progress")
+
+
+def test_a_task_put_back_while_its_lead_waits_is_followed(direct: DirectScene) -> None:
+    lead, task = direct.pair("CONTACTED")
+    direct.airtable.switches = replace(direct.airtable.switches, stale_seconds=85)
+    direct.clickup.set_status(task, "complete")
+    direct.later(LAG)
+    direct.run()
+    direct.later(5)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(70)
+    assert direct.run().report["left"] == 1
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
 
 
 @pytest.mark.parametrize("lag", LAGS)
