@@ -173,7 +173,7 @@ class Reading:
         self._listed: set[str] = set()
         self._by_id: set[str] = set()
         self._late_rows: set[str] = set()
-        self._written: Mapping[str, int] = {}
+        self._written: Mapping[str, Link] = {}
         self._suspects: frozenset[str] = frozenset()
         self._only = frozenset(only)
         self._last_poll: tuple[float, float] | None = None
@@ -316,17 +316,26 @@ class Reading:
 
     def _forget_late_rows(self) -> None:
         """A listing may still show a task as it was before our own last write: such a task is read by its id."""
-        recent = int(self.clickup_date * 1000) - self._doubt_ms
-        self._written = {
-            link.task_id: link.task_written for link in self._links.values() if link.task_written > recent
-        }
+        recent = self._surely_listed()
+        self._written = {link.task_id: link for link in self._links.values() if link.task_written > recent}
         sent = {write.task_id: write.sent for write in self.task_writes.values() if write.sent > recent}
         for task_id in self._written.keys() | sent.keys():
             row = self.tasks.get(task_id)
-            shown_since = max(self._written.get(task_id, 0), sent.get(task_id, 0) - CLOCK_MARGIN_MS)
-            if task_id not in self._by_id and isinstance(row, KnownTask) and row.updated < shown_since:
+            if task_id in self._by_id or not isinstance(row, KnownTask):
+                continue
+            if self._is_older(row) or row.updated < sent.get(task_id, 0) - CLOCK_MARGIN_MS:
                 del self.tasks[task_id]
                 self._late_rows.add(task_id)
+
+    def _is_older(self, task: KnownTask) -> bool:
+        """Whether a task is shown as it was before our own last write.
+
+        One that is as it was last seen is not, whatever its time: a write of equal values need not move that.
+        """
+        link = self._written.get(task.id)
+        if link is None or task.updated >= link.task_written:
+            return False
+        return (task.status, task.name, task.description) != (link.seen_status, link.seen_name, link.seen_description)
 
     def fetch(self, wanted: Wanted) -> None:
         """Read what the decisions want. A record that cannot be read is told as such and stops nothing else."""
@@ -364,7 +373,7 @@ class Reading:
             self.tasks[task_id] = UnreadTask(f"its task could not be read: {error}", error.hint)
             return
         known = known_task(task, self._settings.clickup_list_id)
-        if known.updated < self._written.get(task_id, 0):
+        if self._is_older(known):
             self.tasks[task_id] = UnreadTask(_NOT_SHOWN, "nothing to do: a later run reads it again", left=True)
             return
         self.tasks[task_id] = known

@@ -253,6 +253,27 @@ def test_a_task_put_back_while_its_lead_waits_is_followed(direct: DirectScene) -
     assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
 
 
+def test_a_write_of_what_a_person_has_just_set_too_leaves_nothing_to_wait_for(direct: DirectScene) -> None:
+    """It does not move the task's time, which is sooner than our own write from then on."""
+    lead, task = direct.pair()
+    direct.clickup.equal_update_bumps = False
+    direct.edit(lead, Status="CONTACTED")
+    direct.later(LAG)
+
+    def set_it_too() -> None:
+        if direct.task_status(task) == "to do":
+            direct.clickup.set_status(task, "in progress")
+            direct.later(5)
+
+    direct.sandbox.faults.after("list_tasks", set_it_too)
+    assert direct.run().report["phase_1"]["updated"] == 1
+    direct.sandbox.faults.clear()
+    direct.later(5)
+    run = direct.run("--full")
+    assert (run.code, run.writes) == (0, [])
+    assert "clickup get_task" not in run.requests
+
+
 @pytest.mark.parametrize("lag", LAGS)
 def test_a_new_pair_is_whole_while_listings_lag(direct: DirectScene, lag: Lag) -> None:
     lag(direct)
