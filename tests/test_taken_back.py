@@ -111,7 +111,7 @@ def test_a_lead_whose_task_became_anothers_is_looked_at_by_the_next_run(
     direct: DirectScene, flags: tuple[str, ...]
 ) -> None:
     """A run of some leads must not take from another all that showed what is wrong with it."""
-    lead, task = direct.pair("NEW")
+    _, task = direct.pair("NEW")
     direct.quiet()
     direct.later()
     other = direct.lead("NEW")
