@@ -16,6 +16,7 @@ from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaS
 from clients.pacing import AIRTABLE_STARTS
 from config import Settings
 from engine.parallel import Crew, Outbox
+from engine.patience import Patience
 from engine.reading import Reading, Tools, known_task
 from errors import Interrupted
 from models import (
@@ -44,11 +45,6 @@ BATCH = 10
 UPDATE_AGE_SECONDS = 10
 READING_AGE_SECONDS = 60
 _MOMENT_SECONDS = 1.0
-# A write may grow old in waiting for its turn, or for another after a refusal, so many times; then the next run has
-# it. So many left in a row end the run.
-_MOST_ROUNDS = 4
-_MOST_REFUSALS = 5
-_MOST_GIVEN_UP = 5
 # From this part of its age on a reading is checked while work goes on.
 _SOON_OLD = 0.8
 # New tasks whose ids wait to be written to their leads: so long, if there are fewer than ten, and at most so many, so
@@ -116,9 +112,7 @@ class CarryingOut:
         self._task_writes_sent: dict[str, int] = {}
         self._lead_writes_sent: dict[str, int] = {}
         self._creates_sent: set[str] = set()
-        self._rounds: collections.Counter[str] = collections.Counter()
-        self._refusals: collections.Counter[str] = collections.Counter()
-        self._given_up = 0
+        self._patience = Patience()
         self._poll_took = 0.0
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
@@ -206,7 +200,7 @@ class CarryingOut:
 
     def _going(self) -> bool:
         """Whether new work may be taken."""
-        if self._tools.stop.is_set() or self.halted is not None or self._over:
+        if self._tools.stop.is_set() or self.halted is not None or self._over or self._patience.at_an_end:
             return False
         return self._deadline is None or self._tools.clock.monotonic() < self._deadline
 
@@ -460,23 +454,12 @@ class CarryingOut:
 
     def _count_round(self, record_ids: Sequence[str]) -> None:
         """Whom a service keeps waiting again and again is left to the next run, or the run would never end."""
-        with self._mutex:
-            self._rounds.update(record_ids)
-            if max(self._rounds[record_id] for record_id in record_ids) <= _MOST_ROUNDS:
-                return
-            self._cancelled.update(dict.fromkeys(record_ids, "not known to be done: the service kept it waiting"))
-            self._given_up += 1
-            self._over = self._over or self._given_up >= _MOST_GIVEN_UP
-
-    def _count_refusals(self, record_ids: Sequence[str], withheld: Withheld) -> None:
-        with self._mutex:
-            for record_id in record_ids:
-                self._refusals[record_id] += withheld.refusals
-                self._over = self._over or self._refusals[record_id] >= _MOST_REFUSALS
+        if not self._patience.another_round(record_ids):
+            self.cancel(record_ids, "not known to be done: the service kept it waiting")
 
     def _not_sent(self, record_ids: Sequence[str], withheld: Withheld) -> None:
         """What surely was not carried out is announced no more; what an earlier run announced stays."""
-        self._count_refusals(record_ids, withheld)
+        self._patience.refused(record_ids, withheld.refusals)
         if withheld.outcome_unknown:
             return
         creates = [each for each in record_ids if each in self._creates_sent and each not in self._reading.creates]
@@ -625,8 +608,8 @@ class CarryingOut:
         except Interrupted:
             return
         except _ReadingTooOld as withheld:
-            self._count_refusals(_records(updates), withheld)
-            if all(self._rounds[update.record_id] <= _MOST_ROUNDS for update in updates):
+            self._patience.refused(_records(updates), withheld.refusals)
+            if self._patience.has_rounds_left(_records(updates)):
                 self._write_back_now(updates)
             return
         except (InvalidRequest, NotFound) as error:
@@ -724,8 +707,8 @@ class CarryingOut:
     # --- counting
 
     def _done(self, record_id: str) -> None:
+        self._patience.done()
         with self._mutex:
-            self._given_up = 0
             self._owed[record_id] -= 1
             if self._owed[record_id] <= 0:
                 self._pending.discard(record_id)
