@@ -406,7 +406,9 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
     if unread:
         return Wanted(tasks=frozenset(unread))
     if bearers:
-        return Adopted(min(bearers, key=lambda task: (task.created, task.id)))
+        link = index.world.links.get(lead.id)
+        linked = link.task_id if link is not None else ""
+        return Adopted(min(bearers, key=lambda task: (task.id != linked, task.created, task.id)))
     for task_id in index.once_its(lead.id):
         if task_id == not_this:
             continue
@@ -576,7 +578,7 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     elif announced is not None and index.world.asked[record_id] - announced.sent >= rules.doubt_ms:
         draft.settled_creates.add(record_id)  # a row that is restored before this must not get a second task
     for task in index.bearers.get(record_id, ()):
-        if task.fresh:
+        if task.fresh and task.id not in index.namers:
             draft.notices.append(Notice(record_id, task.id, "the task's lead is not in the table; it is left alone"))
 
 

@@ -330,3 +330,29 @@ def test_a_marker_that_names_a_missing_lead_is_reported_and_the_task_never_touch
     assert (run.code, run.writes) == (0, [])
     assert "not in the table" in run.told(lead)
     assert scene.task_status(task) == "to do"
+
+
+def test_an_emptied_cell_gets_back_the_task_that_was_linked_not_an_older_one_from_the_trash(scene: Scene) -> None:
+    lead, first = scene.pair("CONTACTED")
+    scene.clickup.delete(first)
+    scene.later()
+    scene.run("--full", MISSING_TASK="recreate")
+    second = scene.named_by(lead)
+    scene.later()
+    scene.clickup.restore(first)
+    scene.later()
+    scene.run()
+    scene.set_cell(lead, None)
+    scene.later()
+    scene.run()
+    assert scene.named_by(lead) == second != first
+
+
+def test_a_task_that_another_lead_took_over_is_not_said_to_be_left_alone(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.airtable.delete(lead)
+    other = scene.lead("NEW")
+    scene.set_cell(other, task)
+    scene.later()
+    assert "left alone" not in str(scene.run().report["notices"])
+    scene.assert_linked(other, task)
