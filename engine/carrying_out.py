@@ -547,8 +547,11 @@ class CarryingOut:
 
     def _keeps_marker(self, task_id: str, marker: str) -> bool:
         """Whether the task shows its marker, at once or, should ClickUp be late, within seconds."""
-        waits = (self._tools.clock.wait(pause, self._tools.stop) for pause in _LOOKS_AFTER_SECONDS)
-        return any(self._tools.clickup.task(task_id).marker == marker for stopped in waits if not stopped)
+        for pause in _LOOKS_AFTER_SECONDS:
+            self._tools.clock.wait(pause, self._tools.stop)
+            if self._tools.clickup.task(task_id).marker == marker:
+                return True
+        return False
 
     def _find_lost_creates(self, made: _Made) -> None:
         """Creates whose answer was lost: ask ClickUp by marker, once. What is not found waits for a later run."""

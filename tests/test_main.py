@@ -493,6 +493,24 @@ def test_a_signal_lets_what_is_under_way_end_and_leaves_the_rest_to_the_next_run
     scene.close()
 
 
+def test_a_run_told_to_stop_while_it_looks_for_a_marker_blames_nobody(tmp_path: Path) -> None:
+    """ClickUp shows the marker late: that it does not keep it is not known yet."""
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    scene.clickup.drop_fields = scene.clickup.late_by_id = True
+    scene.clickup.show_updates_after = 60
+    lead = scene.lead()
+    looked = threading.Event()
+    scene.sandbox.faults.after("get_task", looked.set)
+    process = started(scene, "--json")
+    assert looked.wait(20)
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    (failure,) = [each for each in json.loads(out)["failed"] if each["record_id"] == lead]
+    assert (process.returncode, failure["hint"]) == (1, "run again")
+    assert "does not keep" not in failure["error"]
+    scene.close()
+
+
 # Danger: a request that hangs keeps a run alive that was told to stop, until the service manager kills it.
 def test_a_run_whose_request_hangs_ends_by_itself_after_its_time_and_reports(tmp_path: Path) -> None:
     scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
