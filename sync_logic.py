@@ -802,7 +802,9 @@ def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) 
     """Whether the lead shows another status than the base so soon after our own write that the reading may be older."""
     if not link.lead_written or link.base is None or not isinstance(lead.status, str):
         return False
-    return world.airtable_now - link.lead_written < rules.doubt_ms and fold(lead.status) != fold(link.base[0])
+    # A time far ahead of now was taken from a wrong clock, and says nothing.
+    recent = abs(world.airtable_now - link.lead_written) < rules.doubt_ms
+    return recent and fold(lead.status) != fold(link.base[0])
 
 
 def _after_our_write(link: Link) -> tuple[str, int]:

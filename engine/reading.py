@@ -316,9 +316,13 @@ class Reading:
 
     def _forget_late_rows(self) -> None:
         """A listing may still show a task as it was before our own last write: such a task is read by its id."""
-        recent = self._surely_listed()
-        self._written = {link.task_id: link for link in self._links.values() if link.task_written > recent}
-        sent = {write.task_id: write.sent for write in self.task_writes.values() if write.sent > recent}
+        now = int(self.clickup_date * 1000)
+
+        def recent(moment: int) -> bool:
+            return abs(now - moment) < self._doubt_ms  # one far ahead was taken from a wrong clock
+
+        self._written = {link.task_id: link for link in self._links.values() if recent(link.task_written)}
+        sent = {write.task_id: write.sent for write in self.task_writes.values() if recent(write.sent)}
         for task_id in self._written.keys() | sent.keys():
             row = self.tasks.get(task_id)
             if task_id in self._by_id or not isinstance(row, KnownTask):

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
+from sandbox.faults import Fault
+from sandbox.wire import Answer, Request
 from tests.campaign.wire import DirectScene, Fate
 from tests.scene import Run
 
@@ -272,6 +275,38 @@ def test_a_write_of_what_a_person_has_just_set_too_leaves_nothing_to_wait_for(di
     run = direct.run("--full")
     assert (run.code, run.writes) == (0, [])
     assert "clickup get_task" not in run.requests
+
+
+@pytest.mark.parametrize("side", ["lead", "task"])
+def test_a_date_that_is_far_ahead_for_once_leaves_no_pair_for_days(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    lead, task = direct.pair("CONTACTED")
+    if side == "lead":
+        direct.clickup.set_status(task, "complete")
+    else:
+        direct.edit(lead, Status="QUALIFIED")
+    direct.later(LAG)
+    true = direct.sandbox.carry_out
+
+    def far_ahead(request: Request) -> tuple[Answer, str, Fault | None]:
+        answer, route, fault = true(request)
+        if route in ("update_records", "list_tasks"):
+            date = formatdate(direct.clock.time() + 10 * 86_400, usegmt=True)
+            answer = replace(answer, headers={**answer.headers, "Date": date})
+        return answer, route, fault
+
+    with monkeypatch.context() as bent:
+        bent.setattr(direct.sandbox, "carry_out", far_ahead)
+        assert direct.run().code == 0
+    direct.later()
+    if side == "lead":
+        direct.edit(lead, Status="NEW")
+    else:
+        direct.clickup.set_status(task, "in progress")
+    direct.later()
+    assert direct.run("--full").code == 0
+    assert (direct.status(lead), direct.task_status(task)) in (("NEW", "to do"), ("CONTACTED", "in progress"))
 
 
 @pytest.mark.parametrize("lag", LAGS)
