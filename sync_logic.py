@@ -388,6 +388,13 @@ def _claim(lead: Lead, task: KnownTask, index: Index, rules: Rules) -> Resolutio
     link = index.link_of_task.get(task.id)
     if link is not None and link.record_id not in index.world.leads:
         return Wanted(leads=frozenset({link.record_id}))
+    if link is None and task.elsewhere == ANOTHER_LIST and is_record_id(task.marker):
+        return Undecided(
+            task.id,
+            f"it names task {task.id}, which is in another List and belongs to record {task.marker} of another table",
+            f"if the row is a copy, empty its '{rules.task_id_field}'; if the task is its own, put {lead.id} into the "
+            "task's custom field",
+        )
     oldest = min(index.namers[task.id], key=lambda each: (each.created, each.id))
     if oldest.id == lead.id:
         # Where the task lives in another List, the custom field need not exist.

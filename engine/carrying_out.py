@@ -117,6 +117,7 @@ class CarryingOut:
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
+        self._refused: set[str] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
         self._notices: list[Notice] = []
@@ -168,7 +169,8 @@ class CarryingOut:
                 Failure(record_id, self._task_of(record_id), 0, self._cancelled.get(record_id) or self._why_left())
                 for record_id in sorted(self._pending)
             ]
-            untouched = {each for each in self._pending if self._owed[each] == self._promised[each]}
+            undone = self._pending | self._refused
+            untouched = {each for each in undone if self._owed[each] == self._promised[each]}
             told = (each for each in base.notices if each.phase == 0 or each.record_id not in untouched)
             return dataclasses.replace(
                 base,
@@ -305,6 +307,7 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError) -> None:
         if not error.outcome_unknown:
             self._state.settle(task_writes=(update.record_id,))
+            self._refused.add(update.record_id)
         look = update.set_marker or isinstance(error, NotFound)
         self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.scene import Scene
@@ -356,3 +358,25 @@ def test_a_task_that_another_lead_took_over_is_not_said_to_be_left_alone(scene: 
     scene.later()
     assert "left alone" not in str(scene.run().report["notices"])
     scene.assert_linked(other, task)
+
+
+def test_a_copied_table_takes_no_task_out_of_the_list_of_the_first(tmp_path: Path) -> None:
+    """Danger: both would write to the same tasks, and claim them from each other in every run."""
+    real = Scene(tmp_path)
+    _, task = real.pair("CONTACTED")
+    copy = {"CLICKUP_LIST_ID": real.clickup.second_list_id, "SYNC_STATE_FILE": str(tmp_path / "copy.sqlite3")}
+    real.clickup.set_marker(task, "recAnotherTable01")
+    real.later()
+    run = real.run(**copy)
+    assert (run.code, run.writes) == (1, [])
+    assert "another List" in run.report["failed"][0]["error"]
+    real.close()
+
+
+def test_a_task_that_could_not_be_put_back_is_not_said_to_be(scene: Scene) -> None:
+    lead, _ = scene.pair("CONTACTED")
+    scene.clickup.remove_status("in progress")
+    scene.later()
+    run = scene.run()
+    assert list(run.reasons()) == [lead]
+    assert "restored" not in str(run.report["notices"])

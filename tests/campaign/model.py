@@ -117,7 +117,7 @@ class Model:
     def trouble(self, lead: str, cells: dict[str, Any]) -> str:
         """Why a quiet run has to report this lead as failed; "" where it has to be in step.
 
-        PERHAPS: the program may or may not remember that this was the lead's task.
+        PERHAPS: the program may or may not remember whose task this was.
         """
         named = self.named(cells)
         task = self.known(named or "")
@@ -133,6 +133,8 @@ class Model:
                 if self.named(self.leads()[owner]) != named:
                     return "swapped"
                 task = None
+            elif is_record_id(owner) and owner not in self.leads() and task.list_id != self.scene.clickup.list_id:
+                return PERHAPS
             elif owner != lead and min(self._namers(named)) != (self._age(lead), lead):
                 return "an older lead names it"
         status = cells.get("Status")
@@ -238,18 +240,21 @@ class Model:
             if stands and whole and (seen or not touched.isdisjoint({lead, self.named(cells) or ""})):
                 self._check_claims(lead, cells)
                 self._begin_anew(lead, cells)
-            elif stands:
-                self.of(lead).half_known = True
+            else:
+                self._half_done(lead, cells)
 
     def half_done(self) -> None:
         """After a run that was killed, of which nobody knows what it recorded."""
         for lead, cells in self.leads().items():
-            edits, task = self.of(lead), self.known(self.named(cells) or "")
+            self._half_done(lead, cells)
             if self.in_step(lead, cells):
-                edits.half_known = True
                 self.untold.add(lead)
-            if task is not None and task.name != edits.names[1] and not edits.task_renamed:
-                edits.names = ("", task.name)  # a name was carried over, and taking it back is a change
+
+    def _half_done(self, lead: str, cells: dict[str, Any]) -> None:
+        edits, task = self.of(lead), self.known(self.named(cells) or "")
+        edits.half_known = edits.half_known or self.in_step(lead, cells)
+        if task is not None and task.name != edits.names[1] and not edits.task_renamed:
+            edits.names = ("", task.name)  # a name was carried over, and taking it back is a change
 
     def _check_told(self, run: Run) -> None:
         said = f"{run.report} {run.messages}"
