@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -499,7 +500,13 @@ def _beside(path: Path, ending: str) -> Path:
 
 def _create_private(path: Path) -> None:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if stat.S_IMODE(os.fstat(handle).st_mode) & 0o077:  # one that was copied back, say
+                with contextlib.suppress(OSError):
+                    path.chmod(0o600)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise StateError(
             f"{path} cannot be written: {error.strerror}", "set SYNC_STATE_FILE to a path that can be written"

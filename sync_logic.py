@@ -211,26 +211,33 @@ def settle_task_write(
     """
     if not write.status:
         return Settled(base)
-    if fold(task_status) == fold(write.status):
-        return Settled((write.lead_status, write.status))
-    if base is None or fold(task_status) != fold(base[1]) or touched is False:
-        return Settled(base)
-    if touched:
-        return Settled((write.lead_status, write.status))
-    return Settled(base, doubtful=True)
+    before = None if base is None else base[1]
+    return _settled(base, (write.lead_status, write.status), task_status, before, write.status, touched)
 
 
 def settle_lead_write(
-    base: tuple[str, str] | None, lead_status: str | NotText, write: AnnouncedLeadWrite, touched: bool
-) -> tuple[str, str] | None:
-    """The base after a lead status that we announced was recognised; `touched` as for tasks, and always known."""
+    base: tuple[str, str] | None, lead_status: str | NotText, write: AnnouncedLeadWrite, touched: bool | None
+) -> Settled:
+    """The same of a lead status that we announced."""
     if isinstance(lead_status, NotText):
-        return base
-    if fold(lead_status) == fold(write.status):
-        return (write.status, write.task_status)
-    if base is not None and fold(lead_status) == fold(base[0]) and touched:
-        return (write.status, write.task_status)
-    return base
+        return Settled(base)
+    before = None if base is None else base[0]
+    return _settled(base, (write.status, write.task_status), lead_status, before, write.status, touched)
+
+
+def _settled(
+    base: tuple[str, str] | None,
+    moved: tuple[str, str],
+    shown: str,
+    before: str | None,
+    written: str,
+    touched: bool | None,
+) -> Settled:
+    if fold(shown) == fold(written):
+        return Settled(moved)
+    if before is None or fold(shown) != fold(before) or touched is False:
+        return Settled(base)
+    return Settled(moved) if touched else Settled(base, doubtful=True)
 
 
 # --- 4.2 name and details, lead to task only --------------------------------------------------------------------------
@@ -729,9 +736,9 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is not known and link != known:
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
-    draft.settled_lead_writes.add(lead.id)
     if not status_pair.doubtful or (status.task_status is None and status.lead_status is None):
         draft.settled_task_writes.add(lead.id)
+        draft.settled_lead_writes.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and lead.id not in world.task_writes:
         _report_comings_and_goings(lead, task, known, status, draft)
@@ -905,13 +912,14 @@ def _settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Stat
         link = _with_texts_that_arrived(link, task, task_write)
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
-        base = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
+        settled = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
+        base, doubtful = settled.base, doubtful or settled.doubtful
     restores = _restores(link, base) if base is not None else 0
     link = _with(link, base=base, restores=restores)
     newer = False
     began = world.status_since.get(task.id)
     if base is None and began is not None:
-        newer = world.lead_before.get((lead.id, began - NEWER_BY_MS), False)
+        newer = bool(world.lead_before.get((lead.id, began - NEWER_BY_MS)))
     return StatusPair(lead.status, task.status, base, restores, newer, doubtful, taken_back), link
 
 

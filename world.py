@@ -36,9 +36,9 @@ class World:
     `leads` and `tasks` are this run's readings by id; None is a lead proven not to be in the table. `complete`: every
     task of the List is known, here or in the state. `full`: both sides were listed whole. `suspects` are tasks that
     must be read before they are believed to exist. `asked` are markers that ClickUp was asked for. `status_since`
-    (None: the plan does not tell), `lead_after` and `lead_before` answer the wants of the same names. Tasks created
-    later than `surely_listed` (Unix milliseconds) may be in no listing yet. `airtable_now` is when this run began to
-    read Airtable (Unix milliseconds, in Airtable's clock).
+    (None: the plan does not tell), `lead_after` and `lead_before` (None: Airtable does not tell) answer the wants of
+    these names. Tasks created later than `surely_listed` (Unix milliseconds) may be in no listing yet. `airtable_now`
+    is when this run began to read Airtable (Unix milliseconds, in Airtable's clock).
     """
 
     leads: Mapping[str, Lead | None]
@@ -56,8 +56,8 @@ class World:
     in_view: frozenset[str] | None = None
     asked: Mapping[str, int] = field(default_factory=dict)
     status_since: Mapping[str, int | None] = field(default_factory=dict)
-    lead_after: Mapping[tuple[str, int], bool] = field(default_factory=dict)
-    lead_before: Mapping[tuple[str, int], bool] = field(default_factory=dict)
+    lead_after: Mapping[tuple[str, int], bool | None] = field(default_factory=dict)
+    lead_before: Mapping[tuple[str, int], bool | None] = field(default_factory=dict)
 
 
 class Index:

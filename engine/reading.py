@@ -179,8 +179,8 @@ class Reading:
         self._last_poll: tuple[float, float] | None = None
         self._asked: dict[str, int] = {}
         self._status_since: dict[str, int | None] = {}
-        self._lead_after: dict[tuple[str, int], bool] = {}
-        self._lead_before: dict[tuple[str, int], bool] = {}
+        self._lead_after: dict[tuple[str, int], bool | None] = {}
+        self._lead_before: dict[tuple[str, int], bool | None] = {}
         self._links: dict[str, Link] = state.all_links() if full else {}
         self._strays: tuple[Stray, ...] = ()
         self.creates = state.announced_creates()
@@ -418,7 +418,7 @@ class Reading:
         self,
         asked: Iterable[tuple[str, int]],
         condition: Callable[[str, str, float], str],
-        answers: dict[tuple[str, int], bool],
+        answers: dict[tuple[str, int], bool | None],
     ) -> None:
         for chunk in _chunks(sorted(asked), _BY_ID):
             formula = any_of(*(condition(record_id, self._settings.status_field, ms / 1000) for record_id, ms in chunk))
@@ -426,9 +426,10 @@ class Reading:
             try:
                 for page in self._tools.airtable.list_records(fields=self.make.fields[:1], formula=formula):
                     found.update(record.id for record in page.rows)
+                answers.update((key, key[0] in found) for key in chunk)
             except InvalidRequest as error:
                 log.info("Airtable does not tell when the status was changed: %s", error)
-            answers.update((key, key[0] in found) for key in chunk)
+                answers.update(dict.fromkeys(chunk))
 
     # --- reading again, only to cancel
 

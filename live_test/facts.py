@@ -48,6 +48,11 @@ FACTS: dict[str, Fact] = {
         "Airtable: a write of equal values moves LAST_MODIFIED_TIME(), or not",
         "safe either way; both are tested, and the sync writes no equal values",
     ),
+    "field_times": Fact(
+        "Airtable: LAST_MODIFIED_TIME() of a field tells of that field alone",
+        "where it is refused, a pair in doubt is decided as a conflict, and named; were it the time of the whole "
+        "record, another edit right behind a status write without an answer would count as one of the status",
+    ),
     "airtable_clock": Fact(
         "Airtable: times of records and the header Date go by one clock, give or take a second",
         "the watermark is 60 s before Date; beyond that the daily full run finds the edit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import quote as percent
 
-from clients.airtable import all_of, any_of, changed_since, is_one_of
+from clients.airtable import all_of, any_of, changed_since, is_one_of, status_newer_than
 from clients.errors import ApiError, InvalidRequest, NotFound
 from live_test.ground import Ground
 
@@ -31,6 +31,7 @@ class AirtableProbes:
         attempt = self._ground.attempt
         attempt(["resolution", "airtable_clock"], self._resolution)
         attempt(["equal_cells"], self._equal_cells)
+        attempt(["field_times"], self._field_times)
         attempt(["more_than_ten"], self._more_than_ten)
 
     def end(self) -> None:
@@ -90,6 +91,25 @@ class AirtableProbes:
             return
         moved = bool(self._later({same: since}))
         self._findings.ok("equal_cells", "it moves it" if moved else "it does not")
+
+    def _field_times(self) -> None:
+        """Rename a lead: the time of its status must not move with that."""
+        lead, status = self._leads[0], self._settings.status_field
+        self._ground.wait(_QUIET_SECONDS)
+        since = self._client.now() - _QUIET_SECONDS / 2
+        self._rename(lead, "once more")
+        if self._ground.until(lambda: bool(self._later({lead: since}))) is None:
+            self._findings.unknown("field_times", "not even the time of the record moves")
+            return
+        try:
+            known = bool(self._ground.leads_for(status_newer_than(lead, status, 0)))
+            moved = bool(self._ground.leads_for(status_newer_than(lead, status, since)))
+        except InvalidRequest as error:
+            self._findings.differs("field_times", f"the formula is refused ({error.status} {error.code})")
+            return
+        alone = known and not moved
+        told = "it does" if alone else "it moves with another field" if moved else "it knows of no change"
+        self._findings.either("field_times", alone, told)
 
     # --- refusals
 

@@ -320,3 +320,23 @@ def test_a_new_pair_is_whole_while_listings_lag(direct: DirectScene, lag: Lag) -
         direct.run("--full")
         assert len(direct.clickup.by_marker(lead)) == 1
     settle(direct)
+
+
+@pytest.mark.parametrize("flags", KINDS, ids=str)
+def test_where_airtable_does_not_tell_of_a_field_nothing_is_undone_unsaid(
+    direct: DirectScene, flags: tuple[str, ...]
+) -> None:
+    """Danger: a run died behind its write of a lead, a person took it back, and the write is made once more."""
+    direct.airtable.switches = replace(direct.airtable.switches, field_times="refused")
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    killed_after_the_first("update_records", direct, *flags)
+    assert direct.status(lead) == "QUALIFIED"
+    direct.later()
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    run = direct.run(*flags)
+    assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+    direct.quiet("--full")

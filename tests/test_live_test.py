@@ -102,6 +102,9 @@ FINDS: dict[Setting, dict[str, tuple[str, str]]] = {
     ("equal_values_move", True): {"equal_cells": ("ok", "it moves it")},
     ("modified_in_milliseconds", True): {"resolution": ("ok", "milliseconds")},
     ("modified_in_milliseconds", False): {"resolution": ("ok", "whole seconds")},
+    ("field_times", "field"): {"field_times": ("ok", "it does")},
+    ("field_times", "record"): {"field_times": ("differs", "it moves with another field")},
+    ("field_times", "refused"): {"field_times": ("differs", "the formula is refused (422 INVALID_FILTER_BY_FORMULA)")},
     ("missing", "2022"): {"missing_record": ("ok", "not listed; 404 MODEL_ID_NOT_FOUND when read, 422")},
     ("missing", "2026"): {"missing_record": ("ok", "not listed; 403 INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND when read")},
     ("accept_more", True): {"more_than_ten": ("ok", "eleven are not refused")},
@@ -424,7 +427,7 @@ FAULTS = {
     "the service is down for a while": {"kind": "502", "times": 8},
     "the token is revoked": {"kind": "token-revoked"},
 }
-MOST_REQUESTS = 104
+MOST_REQUESTS = 109
 
 
 def test_the_faults_reach_every_request(scene: Scene) -> None:

@@ -312,3 +312,12 @@ def test_the_state_holds_no_token_and_no_text_of_a_record(scene: Scene) -> None:
     for secret in (scene.airtable.token, scene.clickup.token, "Confidential", "ada@example.com"):
         assert secret.encode() not in kept, "names and details are kept as digests"
     assert json.dumps(scene.airtable.base_id).encode() in kept
+
+
+def test_a_state_file_that_others_may_read_is_closed_to_them(scene: Scene) -> None:
+    """One that was copied back from somewhere, say."""
+    scene.pair("NEW")
+    for path in scene.folder.iterdir():
+        path.chmod(0o644)
+    scene.quiet()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in scene.folder.iterdir()} == {0o600}

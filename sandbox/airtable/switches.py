@@ -23,6 +23,8 @@ class AirtableSwitches:
     modified_in_milliseconds: LAST_MODIFIED_TIME compares milliseconds; otherwise whole seconds, rounded down.
     equal_values_move: writing the value that is there already counts as a modification.
     scopes: what the token may do.
+    field_times: what LAST_MODIFIED_TIME({a field}) tells: the time of that field, of the whole record, or nothing
+        since such a formula is refused.
     stale_seconds: how long a listing goes on showing the table as it was before a change.
     """
 
@@ -37,4 +39,5 @@ class AirtableSwitches:
     modified_in_milliseconds: bool = False
     equal_values_move: bool = True
     scopes: frozenset[str] = ALL_SCOPES
+    field_times: Literal["field", "record", "refused"] = "field"
     stale_seconds: float = 0

@@ -15,7 +15,7 @@ from sandbox.airtable.ids import Ids
 from sandbox.airtable.refusals import no_such_field
 from sandbox.airtable.switches import AirtableSwitches
 from sandbox.airtable.values import as_text, formula_value, is_empty
-from sandbox.formula import Columns, Formula, Moment, RowError, Value, compile_formula, format_moment
+from sandbox.formula import Columns, Formula, InvalidFormula, Moment, RowError, Value, compile_formula, format_moment
 from sandbox.wire import Clock
 
 
@@ -215,10 +215,13 @@ class Table:
 
     def _modified(self, names: tuple[str, ...]) -> Callable[[Row], Moment | None]:
         keys = tuple(field.id for field in map(self.field, names) if field is not None)
+        told = self._switches().field_times
+        if names and told == "refused":
+            raise InvalidFormula("LAST_MODIFIED_TIME of a field is not to be had")
         grain = 1 if self._switches().modified_in_milliseconds else 1000
 
         def modified(row: Row) -> Moment | None:
-            if not names:
+            if not names or told == "record":
                 return Moment(row.modified // grain * grain)
             moved = [row.touched[key] for key in keys if key in row.touched]
             return Moment(max(moved) // grain * grain) if moved else None

@@ -158,10 +158,6 @@ def _base_as_it_was(base: tuple[str, str] | None, *_: object, **__: object) -> A
     return sync_logic.Settled(base)
 
 
-def _lead_base_as_it_was(base: tuple[str, str] | None, *_: object) -> tuple[str, str] | None:
-    return base
-
-
 def _links_as_they_were(link: Link, *_: object) -> Link:
     return link
 
@@ -226,7 +222,7 @@ MUTANTS = (
         "echo on a lead not recognised",
         "a lead status that was announced is not known as ours when it is read",
         "tests/test_taken_back.py::test_a_task_put_back_after_a_run_died_puts_its_lead_back",
-        _replaced(sync_logic, "settle_lead_write", _lead_base_as_it_was),
+        _replaced(sync_logic, "settle_lead_write", _base_as_it_was),
     ),
     Mutant(
         "echo of texts not recognised",
