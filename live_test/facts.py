@@ -127,7 +127,9 @@ FACTS: dict[str, Fact] = {
     ),
     "time_in_status": Fact(
         "ClickUp: time in status tells since when a status stands; not every plan has it",
-        "it is evidence only where two statuses disagree without a base; without it Airtable stands",
+        "it is evidence where two statuses disagree without a base (without it Airtable stands), and of whether a "
+        "status that was announced before a run died was taken back (without it the pair is decided as a conflict and "
+        "named)",
     ),
     "rate_headers": Fact(
         "ClickUp: X-RateLimit-* on every answer; the window is fixed and takes a minute", "refusals are waited out"

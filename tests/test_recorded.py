@@ -444,6 +444,26 @@ def test_no_listed_difference_is_out_of_date(sandbox: Sandbox) -> None:
         assert any(re.fullmatch(what, one) for one in each), (file, what)
 
 
+def _own_time(record: Mapping[str, Any], method: str) -> int:
+    """When a record was written, as the answer to the write says; 0 where it does not say."""
+    said = record["createdTime"] if method == "POST" else record["fields"].get("f_lastModifiedTime")
+    return moment(said) if said else 0
+
+
+def test_times_of_written_records_are_of_the_second_of_their_date_or_of_the_next() -> None:
+    """The figures of docs/fidelity.md."""
+    later: list[int] = []
+    for file in sorted(FOLDER.glob("airtable-*.json")):
+        whole = read(file.name)
+        entries = whole.get("exchanges", [whole] if "request" in whole else [])
+        for asked in map(exchange, entries):
+            writes = asked.method in ("POST", "PATCH", "PUT") and asked.parts[-1] != "listRecords"
+            if writes and asked.date and asked.status == 200 and not asked.path.startswith("/v0/meta"):
+                times = [_own_time(record, asked.method) for record in _answered(asked)]
+                later += [time // 1000 - int(asked.date) for time in times[:1] if time]
+    assert (len(later), later.count(0), later.count(1)) == (32, 25, 7)
+
+
 # --- errors that people have quoted
 
 
