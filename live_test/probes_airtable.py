@@ -13,6 +13,7 @@ from live_test.ground import Ground
 _APART_SECONDS = 1.137
 _QUIET_SECONDS = 5.0
 _MOST_APART = 2
+_LOOKED_FOR = 64
 _NO_RECORDS = [f"recLiveTest0000{number:02d}" for number in range(11)]
 
 
@@ -25,6 +26,8 @@ class AirtableProbes:
         self._client = ground.tools.airtable
         self._findings = ground.findings
         self._leads = leads
+        # Seconds by which the header Date is ahead of the times of records, where they are apart.
+        self._ahead = 0
 
     def run(self) -> None:
         """Everything that needs the leads to be there."""
@@ -53,18 +56,30 @@ class AirtableProbes:
             self._rename(lead, "again")
             dates[lead] = int(self._client.now())
         self._ground.see({each: {self._settings.name_field: self._ground.made.leads[each]} for each in self._leads})
-        reached: dict[str, int] = {}
-        for step in range(-_MOST_APART - 1, _MOST_APART + 3):
-            moments = {lead: date + step for lead, date in dates.items() if lead not in reached}
-            later = self._later(moments)
-            reached |= {lead: moment for lead, moment in moments.items() if lead not in later}
-        if any(abs(reached.get(lead, 0) - date) > _MOST_APART for lead, date in dates.items()):
-            self._findings.differs("airtable_clock", f"they are more than {_MOST_APART} s apart")
+        reached = self._reached(dates)
+        apart = max(abs(reached[lead] - date) for lead, date in dates.items())
+        if apart >= _LOOKED_FOR - 1:
+            self._findings.differs("airtable_clock", "they are more than a minute apart")
             self._findings.unknown("resolution", "the times of the records and the header Date are too far apart")
             return
-        self._findings.ok("airtable_clock", f"they are less than {_MOST_APART} s apart")
+        if apart > _MOST_APART:
+            self._ahead = min(date - reached[lead] for lead, date in dates.items())
+            self._findings.differs("airtable_clock", f"they are {apart} s apart")
+        else:
+            self._findings.ok("airtable_clock", f"they are less than {_MOST_APART} s apart")
         whole = self._later({lead: moment - 0.001 for lead, moment in reached.items()}) == reached.keys()
         self._findings.ok("resolution", "whole seconds" if whole else "milliseconds")
+
+    def _reached(self, dates: Mapping[str, int]) -> dict[str, int]:
+        """For each lead the first whole second that its modification is not later than."""
+        before = {lead: date - _LOOKED_FOR for lead, date in dates.items()}
+        reached = {lead: date + _LOOKED_FOR for lead, date in dates.items()}
+        while any(reached[lead] - before[lead] > 1 for lead in dates):
+            middle = {lead: (before[lead] + reached[lead]) // 2 for lead in dates}
+            later = self._later(middle)
+            before |= {lead: moment for lead, moment in middle.items() if lead in later}
+            reached |= {lead: moment for lead, moment in middle.items() if lead not in later}
+        return reached
 
     def _later(self, moments: Mapping[str, float]) -> set[str]:
         """Those of the leads that were modified later than the moment given for each, in Unix seconds."""
@@ -80,7 +95,7 @@ class AirtableProbes:
             self._findings.unknown("equal_cells", "the lead is not listed any more")
             return
         self._ground.wait(_QUIET_SECONDS)
-        since = self._client.now() - _QUIET_SECONDS / 2
+        since = self._client.now() - self._ahead - _QUIET_SECONDS / 2
         if self._later({same: since}):
             self._findings.unknown("equal_cells", "the time of the write before could not be told apart")
             return
@@ -96,7 +111,7 @@ class AirtableProbes:
         """Rename a lead: the time of its status must not move with that."""
         lead, status = self._leads[0], self._settings.status_field
         self._ground.wait(_QUIET_SECONDS)
-        since = self._client.now() - _QUIET_SECONDS / 2
+        since = self._client.now() - self._ahead - _QUIET_SECONDS / 2
         self._rename(lead, "once more")
         if self._ground.until(lambda: bool(self._later({lead: since}))) is None:
             self._findings.unknown("field_times", "not even the time of the record moves")

@@ -337,7 +337,9 @@ class _Connection(socketserver.StreamRequestHandler):
         status = HTTPStatus(answer.status)
         headers = {"content-type": "application/json; charset=utf-8"}
         headers |= {name.lower(): value for name, value in answer.headers.items()}
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Date: {cast(_Server, self.server).date()}"]
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
+        if "date" not in headers:
+            lines.append(f"Date: {cast(_Server, self.server).date()}")
         lines += [f"{name.title()}: {value}" for name, value in headers.items()]
         if length is not None and status != HTTPStatus.NO_CONTENT:
             lines.append(f"Content-Length: {length}")

@@ -142,6 +142,16 @@ FINDS: dict[Setting, dict[str, tuple[str, str]]] = {
     ("filter_is_blind", False): {"filter": ("ok", "it finds it")},
     ("filter_is_blind", True): {"filter": ("differs", "it finds nothing")},
     ("retry_after", True): {},
+    ("rate_headers_missing", False): {"rate_headers": ("ok", "")},
+    ("rate_headers_missing", True): {"rate_headers": ("differs", "they are missing")},
+    ("date_ahead", 0.0): {"clickup_clock": ("ok", "they are less than five seconds apart")},
+    ("date_ahead", 10.0): {"clickup_clock": ("differs", "they are ")},
+    ("date_ahead", -10.0): {"clickup_clock": ("differs", "they are ")},
+    ("date_ahead_seconds", 0): {"airtable_clock": ("ok", "they are less than 2 s apart")},
+    ("date_ahead_seconds", 10): {"airtable_clock": ("differs", "they are ")},
+    ("date_ahead_seconds", -10): {"airtable_clock": ("differs", "they are ")},
+    ("rewrites_descriptions", False): {"description": ("ok", "as it was sent, to the letter")},
+    ("rewrites_descriptions", True): {"description": ("ok", "changed")},
     ("plan", "free"): {"time_in_status": ("ok", "this plan does not offer it (400 TIS_027)")},
     ("plan", "business"): {"time_in_status": ("ok", "it does")},
     ("free_counts_creates", True): {},
@@ -427,7 +437,7 @@ FAULTS = {
     "the service is down for a while": {"kind": "502", "times": 8},
     "the token is revoked": {"kind": "token-revoked"},
 }
-MOST_REQUESTS = 109
+MOST_REQUESTS = 113
 
 
 def test_the_faults_reach_every_request(scene: Scene) -> None:

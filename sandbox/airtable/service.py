@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
@@ -127,6 +128,8 @@ class Airtable:
         raw = answer.encoded()
         digest = base64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode()[:27]
         headers = {"Content-Type": "application/json; charset=utf-8", "ETag": f'W/"{len(raw):x}-{digest}"'}
+        if self.switches.date_ahead_seconds:
+            headers["Date"] = formatdate(int(self._clock.time() + self.switches.date_ahead_seconds), usegmt=True)
         return replace(answer, body=raw, headers=headers)
 
     def route(self, request: Request) -> str:

@@ -26,6 +26,7 @@ class AirtableSwitches:
     field_times: what LAST_MODIFIED_TIME({a field}) tells: the time of that field, of the whole record, or nothing
         since such a formula is refused.
     stale_seconds: how long a listing goes on showing the table as it was before a change.
+    date_ahead_seconds: by how much the header `Date` is ahead of the times of records; behind where it is negative.
     """
 
     paging: Literal["key", "position"] = "key"
@@ -41,3 +42,4 @@ class AirtableSwitches:
     scopes: frozenset[str] = ALL_SCOPES
     field_times: Literal["field", "record", "refused"] = "field"
     stale_seconds: float = 0
+    date_ahead_seconds: float = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 from sandbox.clickup import bodies, listing
@@ -84,6 +85,12 @@ class ClickUp(Workspace):
         """What `last_page` says of every page, "true" or "false"; None: the truth."""
         self.retry_after = False
         """Whether a 429 has a Retry-After."""
+        self.rate_headers_missing = False
+        """Whether no answer has X-RateLimit-*."""
+        self.date_ahead = 0.0
+        """Seconds by which `Date`, and X-RateLimit-Reset with it, is ahead of the times of tasks (negative: behind)."""
+        self.rewrites_descriptions = False
+        """Whether a description is kept with each & as &amp; and a line end behind it."""
 
     def route(self, request: Request) -> str:
         """The route's name, or "unknown"."""
@@ -107,15 +114,25 @@ class ClickUp(Workspace):
         if answer.status == 429:
             headers["X-RateLimit-Remaining"] = "0"
             if self.retry_after:
-                headers["Retry-After"] = str(max(1, int(headers["X-RateLimit-Reset"]) - int(self.clock.time())))
+                headers["Retry-After"] = str(max(1, int(headers["X-RateLimit-Reset"]) - int(self._edge_time())))
         body = answer.body if answer.body is None else answer.encoded()
-        return Answer(answer.status, body, {**headers, **answer.headers})
+        return Answer(answer.status, body, {**self._sent(headers), **answer.headers})
 
     def rate_headers(self) -> dict[str, str]:
         """The three headers with nothing left, as on a 429."""
         with self._lock:
             self._open_window()
-            return self._rate_headers(0)
+            return self._sent(self._rate_headers(0))
+
+    def _sent(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers as the switches let them out."""
+        if self.rate_headers_missing:
+            headers = {name: value for name, value in headers.items() if not name.startswith("X-RateLimit-")}
+        return {**headers, "Date": formatdate(int(self._edge_time()), usegmt=True)} if self.date_ahead else headers
+
+    def _edge_time(self) -> float:
+        """The clock that the headers go by."""
+        return self.clock.time() + self.date_ahead
 
     # Access and limits.
 
@@ -138,7 +155,7 @@ class ClickUp(Workspace):
         return {
             "X-RateLimit-Limit": str(self.limit if self.limit > 0 else _UNLIMITED),
             "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": str(int(self._window_start + WINDOW)),
+            "X-RateLimit-Reset": str(int(self._window_start + WINDOW + self.date_ahead)),
         }
 
     def _check_access(self, request: Request) -> None:
@@ -235,13 +252,17 @@ class ClickUp(Workspace):
         status = self._status_for_create(tasks, body.get("status"))
         more = bodies.plain_values(body)
         more["tags"] = bodies.tags(body)
-        more["description"] = bodies.description(body) or ""
+        more["description"] = self._kept(bodies.description(body) or "")
         if body.get("parent") is not None:
             more["parent"] = self._parent(body["parent"], tasks.id)
         values = self._values_for_create(body)
         task = self._make(tasks, name, status, ROBOT, values, **more)
         self.writes += 1
         return self._one(task)
+
+    def _kept(self, description: str) -> str:
+        """A description as it is stored."""
+        return description.replace("&", "&amp;") + "\n" if self.rewrites_descriptions and description else description
 
     def _status_for_create(self, tasks: TaskList, name: Any) -> Status:
         if name is None:
@@ -294,7 +315,7 @@ class ClickUp(Workspace):
             changes["name"] = bodies.task_name(body["name"])
         text = bodies.description(body)
         if text is not None:
-            changes["description"] = text
+            changes["description"] = self._kept(text)
         if "status" in body:
             status = self.lists[task.list_id].status(body["status"]) if isinstance(body["status"], str) else None
             if status is None:
