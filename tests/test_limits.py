@@ -19,6 +19,9 @@ PER_CENT = 0.05
 # The clock that stands still leaps over ClickUp's minute while a request to Airtable is under way, so that requests of
 # different seconds can arrive together. The stand-in's Airtable lets that pass; the program keeps its pace anyway.
 LENIENT: dict[str, Any] = {"airtable_limit": 0}
+# So many a minute that no window is ever waited for: then both limits are on.
+NO_LEAPS = 10_000
+PAID = [plan for plan in CLICKUP if plan.leads is None]
 
 
 def backfill(scene: Scene, leads: int) -> None:
@@ -51,14 +54,15 @@ def test_the_facts_are_those_that_the_program_works_with() -> None:
 # --- a backfill under each plan's limits ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plan", CLICKUP, ids=lambda plan: str(plan.per_minute))
+@pytest.mark.parametrize("plan", PAID, ids=lambda plan: str(plan.per_minute))
 def test_a_backfill_takes_and_costs_what_the_page_says(tmp_path: Path, plan: ClickUpPlan) -> None:
     """Within one poll to each side, and within 5 % of the time.
 
     The clock that stands still adds up what both sides wait, a real one lets them wait side by side; and where time
     stands still many tasks are of one instant, so that pages of them overlap.
     """
-    scene = Scene(tmp_path, clickup_limit=plan.per_minute, **LENIENT)
+    both = {"airtable_limit": AIRTABLE_PER_SECOND}
+    scene = Scene(tmp_path, clickup_limit=plan.per_minute, **(both if plan.per_minute == NO_LEAPS else LENIENT))
     backfill(scene, LEADS)
     run = scene.run()
     told = limits.backfill(LEADS, plan.per_minute)
@@ -73,6 +77,19 @@ def test_a_backfill_takes_and_costs_what_the_page_says(tmp_path: Path, plan: Cli
     assert (run.code, run.writes) == (0, [])
     assert abs(run.report["requests"]["clickup"] - told.clickup) <= 1
     assert abs(run.report["requests"]["airtable"] - told.airtable) <= 1
+    assert 429 not in {logged.status for logged in scene.sandbox.log}
+    scene.close()
+
+
+def test_the_free_plan_of_clickup_takes_the_leads_that_the_page_says(tmp_path: Path) -> None:
+    (free,) = (plan for plan in CLICKUP if plan.leads is not None)
+    assert free.leads is not None
+    scene = Scene(tmp_path, clickup_limit=free.per_minute, plan="free", **LENIENT)
+    backfill(scene, free.leads + 1)
+    run = scene.run()
+    told = limits.backfill(free.leads, free.per_minute)
+    assert (run.code, run.report["phase_1"]["created"]) == (3, free.leads)
+    assert abs(run.report["requests"]["clickup"] - told.clickup) <= 2
     scene.close()
 
 
