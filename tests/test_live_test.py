@@ -250,6 +250,15 @@ def test_a_task_that_is_shown_late_by_its_id_too_is_told(scene: Scene) -> None:
     assert (tested.code, tested.verdicts["task_lag"], tested.verdicts["clickup_lag"]) == (0, "differs", "differs")
 
 
+@pytest.mark.parametrize("ahead", [300, -300])
+def test_a_date_that_is_minutes_from_the_times_of_records_is_no_success(scene: Scene, ahead: int) -> None:
+    turn(scene, {"date_ahead_seconds": ahead})
+    tested = live(scene)
+    assert (tested.code, tested.verdicts["airtable_clock"]) == (1, "differs"), tested.report
+    assert "more than a minute" in tested.found["airtable_clock"]
+    assert left(scene) == {}
+
+
 def test_a_listing_that_lags_for_minutes_is_a_failure(scene: Scene) -> None:
     turn(scene, {"stale_seconds": 90})
     assert live(scene).verdicts["airtable_lag"] == "failed"

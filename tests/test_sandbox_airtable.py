@@ -6,6 +6,8 @@ import itertools
 import json
 import time
 from dataclasses import replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -441,6 +443,14 @@ def test_equal_values_move_the_time_or_not_by_switch() -> None:
     caller.clock.advance(10)
     caller.leads("PATCH", record, body={"fields": {"Name": "x"}})
     assert changed_after(caller, "2023-11-14T22:13:25Z") == []
+
+
+@pytest.mark.parametrize("ahead", [10, -10])
+def test_date_is_apart_from_the_times_of_records_by_switch(ahead: int) -> None:
+    caller = Caller(date_ahead_seconds=ahead)
+    answer = caller.leads("POST", body={"fields": {"Name": "x"}})
+    created = datetime.fromisoformat(good(answer)["createdTime"].replace("Z", "+00:00"))
+    assert (parsedate_to_datetime(answer.headers["Date"]) - created).total_seconds() == ahead
 
 
 _questions = st.sampled_from([

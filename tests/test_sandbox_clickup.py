@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -267,6 +268,31 @@ def test_a_custom_field_dropped_in_silence_leaves_a_task_without_marker(api: Api
     task = api.create(custom_fields=api.marker(MARKER))
     assert api.service.by_marker(MARKER) == []
     assert not any("value" in field for field in task["custom_fields"])
+
+
+def test_a_description_comes_back_as_it_was_sent_or_changed_by_switch(api: Api) -> None:
+    task = api.create(description="Fair & Web")
+    assert task["description"] == "Fair & Web"
+    api.service.rewrites_descriptions = True
+    assert api.create(description="Fair & Web")["description"] == "Fair &amp; Web\n"
+    assert api.put(task["id"], description="A & B")["description"] == "A &amp; B\n"
+    assert api.get(task["id"])["description"] == "A &amp; B\n"
+    assert not api.put(task["id"], description=" ")["description"]
+
+
+@pytest.mark.parametrize("ahead", [10.0, -10.0])
+def test_date_and_reset_are_apart_from_the_times_of_tasks_by_switch(api: Api, ahead: float) -> None:
+    api.service.date_ahead = ahead
+    answer = api.answer("POST", api.tasks, {"name": "Ada"})
+    created = int(json.loads(answer.encoded())["date_created"]) / 1000
+    assert parsedate_to_datetime(answer.headers["Date"]).timestamp() - created == ahead
+    assert int(answer.headers["X-RateLimit-Reset"]) == START + 60 + ahead
+
+
+def test_the_rate_headers_are_missing_by_switch(api: Api) -> None:
+    assert "X-RateLimit-Limit" in api.answer("GET", "user").headers
+    api.service.rate_headers_missing = True
+    assert not any(name.startswith("X-RateLimit-") for name in api.answer("GET", "user").headers)
 
 
 def test_a_create_with_a_field_that_does_not_exist_succeeds_without_it(api: Api) -> None:

@@ -86,10 +86,11 @@ FACTS: dict[str, Turn] = {
 def test_the_promises_hold_either_way(tmp_path: Path, fact: str) -> None:
     scene = Scene(tmp_path, clickup_limit=1000)
     FACTS[fact](scene)
-    leads = [scene.lead("NEW", f"Lead {number}") for number in range(12)]
+    leads = [scene.lead("NEW", f"Lead {number}", Source="Fair & Web") for number in range(12)]
     _settle(scene)
 
     scene.edit(leads[0], Status="CONTACTED", Name="Renamed")
+    scene.edit(leads[6], Source="Word of mouth & more")
     scene.clickup.set_status(scene.named_by(leads[1]), "complete")
     scene.edit(leads[2], Name="Name here")
     scene.clickup.set_status(scene.named_by(leads[2]), "in progress")
@@ -105,6 +106,7 @@ def test_the_promises_hold_either_way(tmp_path: Path, fact: str) -> None:
     assert scene.status(leads[2]) == "CONTACTED"
     assert scene.clickup.task(scene.named_by(leads[2]))["name"] == "Name here"
     assert scene.status(leads[3]) == "LOST"
+    assert "Word of mouth &" in scene.clickup.task(scene.named_by(leads[6]))["description"]
     scene.assert_in_step()
     assert len(scene.clickup.tasks()) == len(scene.airtable.records()) == 14
 
