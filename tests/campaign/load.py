@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from tests.scene import Run, Scene
@@ -12,11 +13,15 @@ PULLED = 11
 
 @dataclass
 class MixedLoad:
-    """Edits of every kind, made on both sides. `expected` is the end: lead to (lead status, task status)."""
+    """Edits of every kind, made on both sides. `expected` is the end: lead to (lead status, task status).
+
+    `names` and `details` are what some tasks must be called, and what must stand in their descriptions, by lead.
+    """
 
     scene: Scene
     expected: dict[str, tuple[str | None, str]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     bystander: str = ""
 
     @classmethod
@@ -53,6 +58,7 @@ class MixedLoad:
         scene.edit(new["renamed"], Name="has a new name", Email="new@example.com")
         expected[new["renamed"]] = ("NEW", "to do")
         self.names[new["renamed"]] = "has a new name"
+        self.details[new["renamed"]] = "new@example.com"
         scene.clickup.set_status(scene.named_by(lost), "in progress")
         expected[lost] = ("CONTACTED", "in progress")
         expected[scene.airtable.duplicate(same["stays"])] = ("CONTACTED", "in progress")
@@ -76,12 +82,27 @@ class MixedLoad:
                 faults.append(f"{lead} {scene.cell(lead, 'Name')}: {now}, expected {(lead_status, task_status)}")
             if lead in self.names and scene.clickup.task(task)["name"] != self.names[lead]:
                 faults.append(f"{lead}: the task is called {scene.clickup.task(task)['name']!r}")
+            if self.details.get(lead, "") not in scene.clickup.task(task)["description"]:
+                faults.append(f"{lead}: the task says {scene.clickup.task(task)['description']!r}")
         if len(scene.clickup.tasks()) != len(self.expected) + 1:
             faults.append(f"{len(scene.clickup.tasks())} tasks for {len(self.expected)} leads and one bystander")
         stranger = scene.clickup.task(self.bystander)
         if (stranger["name"], stranger["status"]) != ("nobody's lead", "in progress"):
             faults.append(f"a task that is nobody's was touched: {stranger}")
         return faults
+
+    def without(self, lead: str) -> MixedLoad:
+        """The same, with nothing expected of one lead."""
+        kept = [{key: value for key, value in each.items() if key != lead} for each in (self.names, self.details)]
+        expected = {each: end for each, end in self.expected.items() if each != lead}
+        return dataclasses.replace(self, expected=expected, names=kept[0], details=kept[1])
+
+    def judge(self, faulty: Run) -> None:
+        """What a run may say to which a service was unkind: that all is well, if it is, or that something is left."""
+        assert faulty.code in (0, 1), (faulty.code, faulty.report, faulty.messages)
+        assert "Traceback" not in faulty.messages, faulty.messages
+        if faulty.code == 0:
+            assert self.wrong() == [], "the run said that all is well"
 
     def settle(self, faulty: Run | None) -> None:
         """After a fault: the exit code told the truth, later runs make everything as it must be, and then are idle."""
