@@ -634,8 +634,8 @@ def _played(case: Case | tuple[str, int]) -> str:
                 play(case, Path(folder))
             else:
                 PLAYS[case[0]](case[1], Path(folder))
-        except AssertionError as failure:
-            return f"{case}: {failure}"
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is counted and told
+            return f"{case}: {type(failure).__name__}: {failure}"
     return ""
 
 
