@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.load import MixedLoad
-from tests.campaign.races import BRISK, EDITS, REQUESTS, SLOW, Case, play, play_backfill, play_pages, sample
+from tests.campaign.races import BRISK, EDITS, LONG, REQUESTS, SLOW, Case, play, play_backfill, play_pages, sample
 from tests.scene import Scene
 
 
@@ -21,6 +21,8 @@ SHARP = (
     Case("lead set to LOST", 1, "before", 1, BRISK),
     Case("lead set to LOST", 20, "before", 9, SLOW),
     Case("lead set to NEW", 11, "after", 8, BRISK),
+    Case("lead set to NEW", 2, "after", 3, LONG),
+    Case("task set to complete", 1, "after", 3, LONG),
     Case("task set to complete", 1, "after", 3, SLOW),
     Case("task set to to do", 1, "after", 7, BRISK),
     Case("task described", 5, "after", 3, SLOW),

@@ -20,6 +20,7 @@ from unittest import mock
 
 import requests
 
+import engine.carrying_out
 import engine.run
 import sync_logic
 from clients.airtable import AirtableClient
@@ -164,6 +165,16 @@ def _links_as_they_were(link: Link, *_: object) -> Link:
 
 def _no(*_: object) -> bool:
     return False
+
+
+def _left_out_counts_as_shown() -> Patch:
+    unproven = Reading._unproven
+
+    def believed(self: Reading, why: str) -> None:
+        if "leaves out task" not in why:
+            unproven(self, why)
+
+    return mock.patch.object(Reading, "_unproven", believed)
 
 
 def _batches_fail_whole() -> Patch:
@@ -329,6 +340,25 @@ MUTANTS = (
         "a listing that leaves out known tasks, or all of them, counts as complete",
         "tests/test_taken_back.py::test_a_listing_that_leaves_out_a_known_task_is_no_ground_for_a_create",
         _replaced(Reading, "_unproven", _nothing),
+    ),
+    Mutant(
+        "an empty listing believed",
+        "a listing of no task at all counts as complete, though linked tasks cannot be read",
+        "tests/test_gaps.py::test_an_empty_listing_is_not_believed_while_linked_tasks_cannot_be_read",
+        _replaced(Reading, "_doubt_an_empty_listing", _nothing),
+        {"why": "hidden"},
+    ),
+    Mutant(
+        "a task left out of a listing unnoticed",
+        "a listing counts as complete though a task that is read by its id should have been on it",
+        "tests/test_gaps.py::test_a_named_task_that_a_full_listing_leaves_out_proves_it_short",
+        _left_out_counts_as_shown,
+    ),
+    Mutant(
+        "statuses written on old readings",
+        "a status is written on a reading of up to a minute, not of ten seconds",
+        "tests/test_campaign_races.py::test_a_lead_set_seconds_before_our_write_of_its_status_is_not_overwritten_in_silence",
+        _replaced(engine.carrying_out, "UPDATE_AGE_SECONDS", 60),
     ),
     Mutant(
         "restores without end",

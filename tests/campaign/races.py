@@ -4,8 +4,9 @@ Afterwards the edit stands, or is named as a conflict, a notice or a failure; ev
 other, the statuses agree, nobody else's lead is touched, and the next run finds nothing to do.
 
 Neither service offers compare-and-set. So an edit may be lost that is made while our own write of the same field is on
-its way, or when the field was read less than a minute before our write of it: then both sides only have to agree.
-Before each edit a request takes a second or so (`BRISK`) or more than that minute (`SLOW`).
+its way, or when the field was read less than a minute before our write of it, ten seconds for a status: then both sides
+only have to agree. Before each edit a request takes a second or so (`BRISK`), more than the ten seconds (`LONG`), or
+more than the minute (`SLOW`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ from tests.campaign.load import MOST_RUNS, MixedLoad
 from tests.scene import STATUS_MAP, Run, Scene
 
 BRISK = 1.5
+LONG = 11.0
 SLOW = 61.0
+# What docs/reliability.md promises: written out here, so that the check does not move with the program.
+STATUS_AGE_SECONDS = 10.0
+OTHER_AGE_SECONDS = 60.0
 TASK_ID = "ClickUp Task ID"
 BACK = {"in progress": "CONTACTED", "complete": "QUALIFIED"}
 TEXT = "written by hand"
@@ -66,9 +71,10 @@ class Race:
         )
 
     def may_be_lost(self, field: str) -> bool:
-        """Whether our own write of this field was on its way when the edit was made, or followed within a minute."""
+        """Whether our own write of this field was on its way when the edit was made, or its reading was young."""
+        young = self.pause < (STATUS_AGE_SECONDS if field in ("Status", "status") else OTHER_AGE_SECONDS)
         return any(
-            entry.started <= self.edited_at or self.pause < READING_AGE_SECONDS
+            entry.started <= self.edited_at or young
             for entry in self.scene.sandbox.log[self.answered : self.first_run]
             if self._writes(entry, field)
         )
@@ -405,7 +411,7 @@ def cases(requests: int) -> Iterator[Case]:
     for number in range(1, requests + 1):
         for when in ("before", "after"):
             for edit in EDITS:
-                yield from (Case(edit, nth, when, number, pause) for nth in KINDS for pause in (BRISK, SLOW))
+                yield from (Case(edit, nth, when, number, pause) for nth in KINDS for pause in (BRISK, LONG, SLOW))
 
 
 KINDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20)
