@@ -21,6 +21,7 @@ from tests.scene import STATUS_MAP, Run, Scene
 PAGE = 4096
 PAGES = 15
 MOST_RUNS = 5
+HIDDEN_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,10 @@ def play(damage: Damage, folder: Path) -> None:
     """One case; raises AssertionError where a promise is broken."""
     scene = Scene(folder, clickup_limit=0, airtable_limit=0)
     try:
-        told, pulled = _prepared(scene)
+        told, pulled, doubtful = _prepared(scene)
         scene.state_file.write_bytes(damage.applied(scene.state_file.read_bytes()))
         tasks = list(scene.clickup.tasks())
+        (made,) = scene.clickup.by_marker(doubtful)
         runs = [scene.run()]
         if runs[0].code == 3:
             assert runs[0].writes == []
@@ -107,7 +109,8 @@ def play(damage: Damage, folder: Path) -> None:
             assert len(runs) < MOST_RUNS, (runs[-1].report, runs[-1].messages)
             scene.later(150)
             runs.append(scene.run())
-        assert list(scene.clickup.tasks()) == tasks, "tasks were made"
+        assert len(scene.clickup.tasks()) == len(tasks) + 1, "one task was to be made, that of the new lead"
+        assert scene.named_by(doubtful) == made
         scene.assert_in_step()
         _assert_kept(scene, told, "CONTACTED", runs)
         _assert_kept(scene, pulled, "QUALIFIED", runs)
@@ -118,8 +121,11 @@ def play(damage: Damage, folder: Path) -> None:
         scene.close()
 
 
-def _prepared(scene: Scene) -> tuple[str, str]:
-    """Pairs in step, one unfinished record, one create in doubt that never was; then an edit on each side."""
+def _prepared(scene: Scene) -> tuple[str, str, str]:
+    """Pairs in step and one unfinished record; then an edit on each side, a new lead, and a create in doubt.
+
+    That create's answer was lost, and ClickUp does not list its task yet. Returns the two edited leads and that one's.
+    """
     leads = [scene.lead(status, f"{status} {number}") for number in range(4) for status in STATUS_MAP]
     assert scene.run().code == 0
     scene.later()
@@ -131,8 +137,14 @@ def _prepared(scene: Scene) -> tuple[str, str]:
     scene.later()
     scene.edit(leads[4], Status="CONTACTED")
     scene.clickup.set_status(scene.named_by(leads[5]), "complete")
+    scene.lead("NEW", "new")
+    doubtful = scene.lead("NEW", "in doubt")
+    scene.clickup.hide_new_for = HIDDEN_SECONDS
+    scene.sandbox.faults.add("reset", when="after", route="create_task")
+    assert scene.run("--only", doubtful).code == 1
+    scene.sandbox.faults.clear()
     scene.later(5)
-    return leads[4], leads[5]
+    return leads[4], leads[5], doubtful
 
 
 def _assert_kept(scene: Scene, lead: str, status: str, runs: list[Run]) -> None:

@@ -428,10 +428,12 @@ def sample(seed: int, count: int) -> list[Case]:
 
 
 PAIRS = 230
+FIRST_PAGE = 90
+LATE = 3
 
 
 def play_pages(seed: int, folder: Path) -> None:
-    """A full run over more than two pages on each side, while rows come and go between the pages.
+    """A full run over more than two pages on each side, while rows come, go and change between the pages.
 
     Airtable pages by position here, so that a row is skipped or shown twice when another one goes or comes. With the
     state lost and cells emptied, only ClickUp's listing tells which leads have a task.
@@ -440,43 +442,98 @@ def play_pages(seed: int, folder: Path) -> None:
     with contextlib.closing(
         Scene(folder, clickup_limit=0, airtable_limit=0, switches=AirtableSwitches(paging="position"))
     ) as scene:
-        leads = [scene.lead("NEW", f"Lead {number}") for number in range(PAIRS)]
-        first = scene.run()
-        assert first.code == 0, (first.report, first.messages)
-        scene.later()
-        tasks = {lead: scene.named_by(lead) for lead in leads}
-        doomed = chance.sample(leads, 12)
-        lost_leads, lost_tasks = doomed[:4], doomed[4:]
-        steps: list[Callable[[], object]] = [
-            *(lambda lead=lead: scene.airtable.delete(lead) for lead in lost_leads),
-            *(lambda lead=lead: scene.clickup.delete(tasks[lead]) for lead in lost_tasks),
-            *(lambda: scene.lead("NEW", "late") for _ in range(3)),
-            *(lambda: scene.clickup.add_task("nobody's") for _ in range(3)),
-        ]
-        chance.shuffle(steps)
+        pages = Pages(scene, chance)
+        steps = pages.steps()
         _between_pages(scene, steps)
-        if seed % 2 == 0:
+        state_lost = seed % 2 == 0
+        if state_lost:
             _lose(scene)
-            for lead in set(leads) - set(doomed):
+            for lead in pages.bound_by_marker:
                 scene.set_cell(lead, None)
-        run = scene.run("--full")
+        runs = [scene.run("--full")]
         scene.sandbox.faults.clear()
         for step in steps:
             step()
         for _ in range(3):
             scene.later(150)
-            run = scene.run("--full")
-        assert set(run.reasons()) == set(lost_tasks), (run.reasons(), lost_tasks)
-        assert all("deleted" in why for why in run.reasons().values()), run.reasons()
-        for lead in lost_tasks:
-            scene.clickup.restore(tasks[lead])
+            runs.append(scene.run("--full"))
+        reasons = runs[-1].reasons()
+        assert set(reasons) == set(pages.lost_tasks), (reasons, pages.lost_tasks)
+        assert all("deleted" in why for why in reasons.values()), reasons
+        for lead in pages.lost_tasks:
+            scene.clickup.restore(pages.tasks[lead])
         scene.later()
         last = scene.run("--full")
         assert (last.code, last.writes) == (0, []), (last.report, last.messages)
-        wrong = out_of_step(Race(scene, "", BRISK))
+        wrong = [*out_of_step(Race(scene, "", BRISK, copies=pages.copies)), *pages.wrong(runs, state_lost=state_lost)]
         assert wrong == [], wrong
-        markers = [task["marker"] for task in scene.clickup.tasks().values() if task["marker"]]
-        assert len(markers) == len(set(markers)) == PAIRS + 3, "one task per lead, those of deleted leads included"
+        bearers = [task for task, each in scene.clickup.tasks().items() if each["marker"] and task not in pages.copies]
+        markers = [scene.clickup.task(task)["marker"] for task in bearers]
+        count = PAIRS + LATE + pages.rows_copied - len(pages.moved)
+        assert len(markers) == len(set(markers)) == count, "one task per lead, those of deleted leads included"
+
+
+class Pages:
+    """Many pairs in step, and what people do to some of them while they are listed; each is touched once at most.
+
+    Statuses are changed on the first page of either listing, which has been read by then.
+    """
+
+    def __init__(self, scene: Scene, chance: random.Random) -> None:
+        self.scene = scene
+        leads = [scene.lead("NEW", f"Lead {number}") for number in range(PAIRS)]
+        first = scene.run()
+        assert first.code == 0, (first.report, first.messages)
+        scene.later()
+        self.tasks = {lead: scene.named_by(lead) for lead in leads}
+        early = chance.sample(leads[:FIRST_PAGE], 6)
+        self.set_leads, self.set_tasks = early[:3], early[3:]
+        others = chance.sample(sorted(set(leads) - set(early)), 20)
+        self.lost_leads, self.lost_tasks = others[:4], others[4:12]
+        self.renamed, self.moved = others[12:14], others[14:16]
+        self._copied_tasks, self._copied_rows = others[16:18], others[18:]
+        self.rows_copied = len(self._copied_rows)
+        kept = {*self.lost_leads, *self.lost_tasks, *self.moved}
+        self.bound_by_marker = [lead for lead in leads if lead not in kept]
+        self.copies: list[str] = []
+        self._chance = chance
+
+    def steps(self) -> list[Callable[[], object]]:
+        """Everything that is done, in any order."""
+        scene, tasks, away = self.scene, self.tasks, self.scene.clickup.second_list_id
+        steps: list[Callable[[], object]] = [
+            *(lambda lead=lead: scene.airtable.delete(lead) for lead in self.lost_leads),
+            *(lambda lead=lead: scene.clickup.delete(tasks[lead]) for lead in self.lost_tasks),
+            *(lambda lead=lead: scene.edit(lead, Status="CONTACTED") for lead in self.set_leads),
+            *(lambda lead=lead: scene.clickup.set_status(tasks[lead], "complete") for lead in self.set_tasks),
+            *(lambda lead=lead: scene.edit(lead, Name=TEXT) for lead in self.renamed),
+            *(lambda lead=lead: scene.clickup.move(tasks[lead], away) for lead in self.moved),
+            *(lambda lead=lead: self._copy(tasks[lead]) for lead in self._copied_tasks),
+            *(lambda lead=lead: scene.airtable.duplicate(lead) for lead in self._copied_rows),
+            *(lambda: scene.lead("NEW", "late") for _ in range(LATE)),
+            *(lambda: scene.clickup.add_task("nobody's") for _ in range(LATE)),
+        ]
+        self._chance.shuffle(steps)
+        return steps
+
+    def _copy(self, task: str) -> None:
+        self.copies.append(self.scene.clickup.duplicate(task))
+
+    def wrong(self, runs: list[Run], *, state_lost: bool) -> list[str]:
+        """Statuses and names that were neither carried over nor named in a conflict.
+
+        With the state lost, nothing tells which names had been brought: a task keeps its own, or gets the new one.
+        """
+        scene, faults = self.scene, []
+        named = {each["record_id"] for run in runs for each in run.report["conflicts"]}
+        for lead in set(self.tasks) - set(self.lost_leads) - named:
+            status = "CONTACTED" if lead in self.set_leads else "QUALIFIED" if lead in self.set_tasks else "NEW"
+            if scene.status(lead) != status:
+                faults.append(f"{lead} is {scene.status(lead)}, people left it {status}")
+            name, called = scene.cell(lead, "Name"), scene.clickup.task(self.tasks[lead])["name"]
+            if called != name and not (state_lost and lead in self.renamed):
+                faults.append(f"{lead} {name}: its task is called {called!r}")
+        return faults
 
 
 def _between_pages(scene: Scene, steps: list[Callable[[], object]]) -> None:
