@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from state import VERSION, Lock
-from tests.campaign.damage import Damage, cases, play
+from tests.campaign.damage import Cut, Damage, cases, play, play_cut
 from tests.scene import Run, Scene
 
 STATUSES = ("NEW", "CONTACTED", "QUALIFIED", "LOST")
@@ -104,6 +104,12 @@ def test_an_older_copy_of_the_state_makes_no_second_task_and_loses_no_edit(scene
 @pytest.mark.parametrize("damage", list(cases(24, 11)), ids=str)
 def test_a_damaged_state_is_told_or_does_no_harm(tmp_path: Path, damage: Damage) -> None:
     play(damage, tmp_path)
+
+
+@pytest.mark.parametrize("cut", [Cut("mixed", 9), Cut("mixed", 48), Cut("first", 23)], ids=str)
+def test_what_a_killed_run_left_may_be_cut_anywhere(tmp_path: Path, cut: Cut) -> None:
+    """Danger: what the dead run announced is gone as well, and its creates are sent once more."""
+    play_cut(cut, tmp_path)
 
 
 @pytest.mark.parametrize("flags", [("--dry-run",), ("--check",), ("--full",), ("--force",)])

@@ -2,26 +2,38 @@
 
 Demanded each time: the run says so and stops before the first write, or goes on and all is well. In the end, with the
 damaged file moved away where that was asked for, every lead has one task and each lone edit has reached the other side
-or was named as a conflict.
+or was named as a conflict. What a killed run left in the -wal file beside it is cut at the end of every frame.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
 import random
+import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.campaign.kills import Totals
+from tests.campaign.kills import LOADS, NEW_LEADS, Totals, ended, killer, scene_for_processes, started
 from tests.scene import STATUS_MAP, Run, Scene
 
 PAGE = 4096
 PAGES = 15
 MOST_RUNS = 5
 HIDDEN_SECONDS = 60
+
+
+# The parts of a -wal file: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+WAL_HEADER = 32
+FRAME_HEADER = 24
+# How many creates a load has, and how many frames a run that dies behind the last of them has written at most.
+CREATES = {"mixed": 4, "first": NEW_LEADS}
+FRAMES = {"mixed": 48, "first": 66}
 
 
 @dataclass(frozen=True)
@@ -157,18 +169,75 @@ def _other(run: Run) -> bool:
     return "uses format" in run.messages or "belongs to another pair" in run.messages
 
 
-def _played(damage: Damage) -> str:
+# --- what a killed run left -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A run killed behind the effect of its last create, of whose -wal file so many of the last frames are gone."""
+
+    load: str
+    gone: int
+
+    def __str__(self) -> str:
+        return f"{self.load}: killed, and the last {self.gone} frames of the -wal file gone"
+
+
+def cuts() -> Iterator[Cut]:
+    """At the end of each frame of either load."""
+    yield from (Cut(load, gone) for load, most in FRAMES.items() for gone in range(most + 1))
+
+
+def play_cut(cut: Cut, folder: Path) -> None:
+    """One case; raises AssertionError where a promise is broken.
+
+    The next run comes when ClickUp lists the new tasks: before that, nothing would tell of a create whose announcement
+    is gone.
+    """
+    with contextlib.closing(scene_for_processes(folder)) as scene:
+        prepare, flags = LOADS[cut.load]
+        load = prepare(scene)
+        scene.clickup.hide_new_for = HIDDEN_SECONDS
+        _die_behind_the_last_create(scene, CREATES[cut.load], flags)
+        wal = scene.state_file.with_name(scene.state_file.name + "-wal")
+        content = wal.read_bytes()
+        frame = FRAME_HEADER + int.from_bytes(content[8:12], "big")
+        count, more = divmod(len(content) - WAL_HEADER, frame)
+        assert 0 < count <= FRAMES[cut.load], f"{count} frames, so that not all cuts are played"
+        assert more == 0, "the file ends with a frame"
+        wal.write_bytes(content[: WAL_HEADER + frame * max(0, count - cut.gone)])
+        scene.later(HIDDEN_SECONDS + 1)
+        load.judge(scene.run())
+        load.settle(None)
+
+
+def _die_behind_the_last_create(scene: Scene, creates: int, flags: tuple[str, ...]) -> None:
+    process: list[subprocess.Popen[str]] = []
+    kill, seen = killer(process), itertools.count(1)
+    scene.sandbox.faults.after("create_task", lambda: kill() if next(seen) == creates else None)
+    process.append(started(scene, *flags))
+    assert ended(process[0])[0] == -signal.SIGKILL, "it was to be killed"
+    scene.sandbox.faults.clear()
+
+
+# --- all cases --------------------------------------------------------------------------------------------------------
+
+
+def _played(damage: Damage | Cut) -> str:
     with tempfile.TemporaryDirectory(prefix="damage-") as folder:
         try:
-            play(damage, Path(folder))
+            if isinstance(damage, Cut):
+                play_cut(damage, Path(folder))
+            else:
+                play(damage, Path(folder))
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is counted and told
             return f"{damage}: {type(failure).__name__}: {str(failure)[:500]}"
     return ""
 
 
 def whole(workers: int, seed: int) -> Totals:
-    """Every cut and 2,000 other damages, so many at once."""
-    chosen = list(cases(2_000, seed))
+    """Every cut of either file and 2,000 other damages, so many at once."""
+    chosen: list[Damage | Cut] = [*cases(2_000, seed), *cuts()]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         failures = [said for said in pool.map(_played, chosen, chunksize=20) if said]
     return Totals(len(chosen), failures)
