@@ -7,6 +7,7 @@ schemas of answers.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
@@ -45,6 +46,7 @@ MISTAKES = {
     "statuses without brackets": "the List's route says statuses, the Workspace's says statuses[], as the examples do",
     "no refusals": "no 401, 404 or 429 is declared for any request of the sync, and but for one no 400",
 }
+SENDS_NOTHING = {"now"}
 USED = {
     ("POST", "/v2/list/{list_id}/task"),
     ("GET", "/v2/list/{list_id}/task"),
@@ -101,22 +103,39 @@ def seen() -> Iterator[list[Request]]:
             return False
 
         sandbox.faults.before(keep, lambda: None)
-        known = sandbox.settings()
-        http = Http(
-            clickup.service(known["CLICKUP_API_URL"]),
-            token_header=known["CLICKUP_API_KEY"],
-            pacer=ClickUpPacer(),
-            clock=sandbox.clock,
-            stop=threading.Event(),
-            random=random.Random(1),
-        )
-        client = ClickUpClient(http, known["CLICKUP_LIST_ID"], known["CLICKUP_CUSTOM_FIELD_ID"])
-        _everything(client, sandbox)
-        http.close()
+        with _client(sandbox) as client:
+            _everything(client, sandbox)
         argv = ["--check", "--live-test", "--yes"]
-        assert main.main(argv, known, clock=sandbox.clock, stdout=io.StringIO(), stderr=io.StringIO()) == 0
+        assert main.main(argv, sandbox.settings(), clock=sandbox.clock, stdout=io.StringIO(), stderr=io.StringIO()) == 0
         yield found
         assert sandbox.complaints == []
+
+
+@contextlib.contextmanager
+def _client(sandbox: Sandbox) -> Iterator[ClickUpClient]:
+    known = sandbox.settings()
+    http = Http(
+        clickup.service(known["CLICKUP_API_URL"]),
+        token_header=known["CLICKUP_API_KEY"],
+        pacer=ClickUpPacer(),
+        clock=sandbox.clock,
+        stop=threading.Event(),
+        random=random.Random(1),
+    )
+    yield ClickUpClient(http, known["CLICKUP_LIST_ID"], known["CLICKUP_CUSTOM_FIELD_ID"])
+    http.close()
+
+
+class _Watched:
+    """The client, and the names of what was called of it."""
+
+    def __init__(self, client: ClickUpClient) -> None:
+        self.called: set[str] = set()
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        self.called.add(name)
+        return getattr(self._client, name)
 
 
 def _everything(client: ClickUpClient, sandbox: Sandbox) -> None:
@@ -188,6 +207,15 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
     return set(schema.get("required", [])) <= set(value) and all(
         key in properties and _fits(one, properties[key]) for key, one in value.items()
     )
+
+
+def test_whatever_the_client_can_send_is_among_the_requests_compared_here() -> None:
+    """Danger: a new method of the client sends what nobody has held beside the description."""
+    with Sandbox(clock=Clock(START), clickup_limit=0) as sandbox, _client(sandbox) as client:
+        watched = _Watched(client)
+        _everything(cast(ClickUpClient, watched), sandbox)
+    public = {name for name, found in vars(ClickUpClient).items() if callable(found) and not name.startswith("_")}
+    assert watched.called == public - SENDS_NOTHING
 
 
 def test_every_request_of_the_client_is_described(described: dict[str, Any], seen: list[Request]) -> None:
