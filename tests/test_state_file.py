@@ -80,6 +80,23 @@ def test_with_the_state_lost_in_the_middle_of_a_backfill_no_task_is_made_twice(s
     scene.assert_in_step()
 
 
+def test_with_the_state_lost_the_first_new_lead_waits_out_the_time_of_doubt_and_no_later_one_does(scene: Scene) -> None:
+    """Whoever ran before may have died while a task was being made; once that is certain, nobody waits for it again."""
+    some_pairs(scene)
+    scene.state_file.unlink()
+    first = scene.lead("NEW", "first after the loss")
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    assert 120 <= run.report["seconds"] < 200
+    scene.later()
+    second = scene.lead("NEW", "second after the loss")
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    assert run.report["seconds"] < 10
+    for lead in (first, second):
+        scene.assert_linked(lead, scene.named_by(lead))
+
+
 def test_an_older_copy_of_the_state_makes_no_second_task_and_loses_no_edit(scene: Scene) -> None:
     """Somebody brings yesterday's file back from a backup."""
     leads = some_pairs(scene)
