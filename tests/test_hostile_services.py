@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from clients import airtable as airtable_client
 from clients import clickup as clickup_client
@@ -198,10 +199,12 @@ def listener(host: str = "127.0.0.2", context: ssl.SSLContext | None = None) -> 
                 with connection:
                     connection.settimeout(2)
                     heard.append(b"")
-                    with contextlib.suppress(OSError):
-                        talk = context.wrap_socket(connection, server_side=True) if context else connection
+                    with (
+                        contextlib.suppress(OSError),
+                        context.wrap_socket(connection, server_side=True) if context else connection as talk,
+                    ):
                         heard[-1] = talk.recv(1 << 16)
-                        talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                        talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 
         thread = threading.Thread(target=listen)
         thread.start()
@@ -250,38 +253,67 @@ def test_a_redirect_in_the_middle_of_the_writes_makes_nothing_twice(scene: Scene
     assert len(scene.clickup.tasks()) == 4
 
 
+Certificate = Callable[[str], tuple[ssl.SSLContext, Path]]
+
+
 @pytest.fixture(scope="session")
-def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's side of TLS whose certificate nobody has signed but itself."""
+def self_signed(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A server's side of TLS, and the file of its certificate: for whom it is given, signed by nobody but itself."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs the openssl command")
-    folder = tmp_path_factory.mktemp("certificate")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=api.example.com",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context
+
+    def made(name: str) -> tuple[ssl.SSLContext, Path]:
+        folder = tmp_path_factory.mktemp("certificate")
+        key, certificate = folder / "key.pem", folder / "certificate.pem"
+        subprocess.run(
+            [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=api.example.com",
+             "-addext", f"subjectAltName={name}", "-addext", "keyUsage=critical,digitalSignature,keyCertSign",
+             "-keyout", str(key), "-out", str(certificate)],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        return context, certificate
+
+    return made
 
 
 @pytest.mark.parametrize("setting", ["AIRTABLE_API_URL", "CLICKUP_API_URL"])
-def test_a_certificate_that_does_not_fit_is_refused_at_once(
-    scene: Scene, self_signed: ssl.SSLContext, setting: str
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
+    scene: Scene, self_signed: Certificate, setting: str
 ) -> None:
     """Whoever sits in between gets neither token nor request, and nobody waits for it to become better."""
     scene.lead("NEW")
-    with listener("127.0.0.1", self_signed) as (port, heard):
+    context, _ = self_signed("IP:127.0.0.1")
+    with listener("127.0.0.1", context) as (port, heard):
         run = scene.run(**{setting: f"https://127.0.0.1:{port}"})
     assert run.code == 1
     assert "certificate" in run.messages
     assert not any(heard), "nothing but the handshake"
     assert len(heard) == 1, "not tried again"
     assert sum(run.report["waited_seconds"].values()) == 0
+    settled(scene)
+
+
+@pytest.mark.parametrize("setting", ["AIRTABLE_API_URL", "CLICKUP_API_URL"])
+@pytest.mark.parametrize(("name", "fits"), [("DNS:api.example.com", False), ("IP:127.0.0.1", True)])
+def test_a_certificate_for_somebody_else_is_refused_though_it_is_trusted(
+    scene: Scene, self_signed: Certificate, monkeypatch: pytest.MonkeyPatch, setting: str, name: str, fits: bool
+) -> None:
+    """Danger: anybody with a certificate for a host of his own could stand in the service's place."""
+    scene.lead("NEW")
+    context, certificate = self_signed(name)
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    with listener("127.0.0.1", context) as (port, heard):
+        run = scene.run(**{setting: f"https://127.0.0.1:{port}"})
+    assert run.code == 1, "what answers there is no service"
+    assert any(heard) is fits
+    if not fits:
+        assert "not trusted" in run.messages
+        assert "mismatch" in run.messages
+        assert len(heard) == 1, "not tried again"
     settled(scene)
 
 
