@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import random
 import re
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,10 +26,10 @@ from clients.pacing import AirtablePacer, ClickUpPacer
 from config import NAMES
 from models import NotText, Record, RecordPage, Task, TaskPage
 from report import error_lines
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, Clock, Request
 from status_map import fold, parse
 from tests.campaign.answers import bend, play
-from tests.scene import Scene
+from tests.scene import START, Scene
 from text import cell_text
 from world import parse_reference
 
@@ -246,6 +248,8 @@ CALLS: dict[str, Callable[[airtable.AirtableClient, clickup.ClickUpClient, str, 
     "poll of tasks": lambda leads, tasks, lead, task: list(tasks.walk("updated", 1)),
     "task": lambda leads, tasks, lead, task: tasks.task(task),
     "marker": lambda leads, tasks, lead, task: tasks.with_marker(lead),
+    "new task": lambda leads, tasks, lead, task: tasks.create(name="x", description="x", status="to do", marker=lead),
+    "marker of a task": lambda leads, tasks, lead, task: tasks.set_marker(task, lead),
     "update of a task": lambda leads, tasks, lead, task: tasks.update(task, status="to do"),
     "time in status": lambda leads, tasks, lead, task: tasks.time_in_status([task]),
 }
@@ -280,6 +284,79 @@ def test_a_refusal_of_any_shape_is_an_error_of_some_kind(status: int, body: Any)
         verdict = service.explain(status, body)
         error = verdict.kind(verdict.message, service="x", method="GET", path="/", status=status, code=verdict.code)
         assert all(STEERING.search(line) is None for line in error_lines(error))
+
+
+# --- headers ----------------------------------------------------------------------------------------------------------
+
+# Five refusals of up to two minutes each, and two minutes of failures.
+LONGEST_WAIT = 5 * 121 + 121
+DATES = st.sampled_from(
+    [
+        "Mon, 21 Sep 2026 14:13:20 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 21 Sep 2026 14:13:20 -9999",
+        "Mon, 21 Sep 2026 14:13:20",
+        "2026-09-21T14:13:20Z",
+    ]
+)
+NUMBERS = st.integers(-10, 10**18).map(str) | st.sampled_from(["0", "1", "5", "1790000060", "1e9", "inf", "nan", "+3"])
+HEADER = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Date": DATES | NUMBERS | HEADER,
+        "Retry-After": NUMBERS | DATES | HEADER,
+        "X-RateLimit-Limit": NUMBERS | HEADER,
+        "X-RateLimit-Remaining": NUMBERS | HEADER,
+        "X-RateLimit-Reset": NUMBERS | DATES | HEADER,
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def headed() -> Iterator[tuple[str, list[bytes]]]:
+    """An address, and the answers that it gives, one a connection; the last one stays."""
+    answers: list[bytes] = []
+
+    class Answering(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline(1 << 16).strip():
+                pass
+            self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", answers
+        server.shutdown()
+        thread.join()
+
+
+@FEW
+@given(st.lists(st.tuples(st.sampled_from([200, 429, 503]), HEADERS), min_size=1, max_size=4), st.booleans())
+def test_headers_of_any_kind_end_in_an_answer_or_an_api_error_after_a_bounded_wait(
+    headed: tuple[str, list[bytes]], said: list[tuple[int, dict[str, str]]], airtables: bool
+) -> None:
+    """Danger: a limit, a date or a time to wait that makes no sense stops the sync for ever, or with a traceback."""
+    address, answers = headed
+    answers[:] = [_answer(status, headers) for status, headers in said]
+    clock = Clock(START)
+    service, pacer = (airtable.service, AirtablePacer()) if airtables else (clickup.service, ClickUpPacer())
+    common: dict[str, Any] = {"clock": clock, "stop": threading.Event(), "random": random.Random(1), "timeout": 5}
+    http = Http(service(address), token_header="x", pacer=pacer, **common)
+    for _ in said:
+        before = clock.monotonic()
+        with contextlib.suppress(ApiError):
+            assert http.send("GET", "/", replayable=True).body == {}
+        assert clock.monotonic() - before <= LONGEST_WAIT
+        assert math.isfinite(http.now())
+    http.close()
+
+
+def _answer(status: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "Content-Length: 2", "Connection: close", "", "{}"]).encode("latin-1")
 
 
 @pytest.mark.parametrize("seed", range(60))
