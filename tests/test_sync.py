@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,25 @@ def test_a_hundred_runs_in_a_row_write_only_in_the_first(scene: Scene) -> None:
         run = scene.run()
         assert (run.code, run.writes) == (0, [])
         assert counted(run.requests) == {"airtable list_records_post": 1, "clickup list_tasks": 1}
+
+
+@pytest.mark.parametrize("flags", [(), ("--full",), ("--dry-run",)])
+def test_both_sides_are_read_at_the_same_time(scene: Scene, flags: tuple[str, ...]) -> None:
+    """Neither of the first two requests is answered before the other has come, and they are one to each service."""
+    scene.pair("NEW")
+    meeting = threading.Barrier(2, timeout=10)
+
+    def meet() -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meeting.wait()
+
+    before = len(scene.sandbox.log)
+    scene.sandbox.faults.before(1, meet)
+    scene.sandbox.faults.before(2, meet)
+    assert scene.run(*flags).code == 0
+    assert not meeting.broken
+    first, second, *_ = sorted(scene.sandbox.log[before:], key=lambda logged: logged.number)
+    assert {first.route, second.route} == {"list_records_post", "list_tasks"}
 
 
 def test_a_full_run_comes_by_itself_once_a_day_and_writes_nothing(scene: Scene) -> None:
