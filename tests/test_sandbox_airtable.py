@@ -269,6 +269,16 @@ def test_by_position_a_deleted_row_hides_another() -> None:
     assert [record["id"] for record in rest] == made[11:]
 
 
+def test_a_page_may_hold_fewer_rows_than_were_asked_for() -> None:
+    """Danger: a short page taken for the last one."""
+    caller = Caller(rows_a_page=2)
+    made = sorted(caller.fill(5))
+    page = caller.page(pageSize=10)
+    assert [record["id"] for record in page["records"]] == made[:2]
+    assert len(caller.page(pageSize=1)["records"]) == 1
+    assert sorted(caller.ids(pageSize=100)) == made
+
+
 def test_an_offset_dies_of_old_age_and_at_will(caller: Caller) -> None:
     caller.fill(30)
 

@@ -245,7 +245,8 @@ def page(query: ListQuery, iterators: Iterators, now: float, switches: AirtableS
     if query.offset:
         iterator, listing, last = iterators.find(query.offset, query.asked, now, switches)
         place, given = listing.places[last]
-    size = query.page_size if query.most is None else min(query.page_size, query.most - given)
+    full = min(query.page_size, switches.rows_a_page)
+    size = full if query.most is None else min(full, query.most - given)
     keys = _keys(query)
     if switches.paging == "key" and place is not None:
         rows = _matching(query, keys, bisect_right(keys, place))

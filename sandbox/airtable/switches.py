@@ -14,6 +14,7 @@ class AirtableSwitches:
 
     paging: "key" goes on behind the last record of the page before, "position" behind so many records, so that
         rows that come or go in between are skipped or repeated.
+    rows_a_page: how many rows a page holds at most, however many are asked for: the documentation says "up to".
     iterator_seconds: how long a listing may rest between two pages.
     accept_more: take more than 10 records a write, as has been seen once.
     missing: what a missing record or table answers, 403 as in 2026 or 404 as in 2022.
@@ -30,6 +31,7 @@ class AirtableSwitches:
     """
 
     paging: Literal["key", "position"] = "key"
+    rows_a_page: int = 100
     iterator_seconds: float = 300
     accept_more: bool = False
     missing: Literal["2026", "2022"] = "2026"

@@ -6,9 +6,11 @@ that plays it again.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import traceback
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import hypothesis
@@ -23,6 +25,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from sandbox.airtable import AirtableSwitches
+from sandbox.wire import Request
 from tests.campaign.faults import AFTER, BEFORE
 from tests.campaign.kills import Totals
 from tests.campaign.model import PERHAPS, Model
@@ -33,11 +37,17 @@ HISTORIES = 12_000
 CHUNK = 200
 STEPS = 16
 MOST_ROWS = 4
+CROWD = 101
 MOST_QUIET_RUNS = 8
 DOUBT_SECONDS = 120
 # What a history is about: the fewer things can happen, the more often they meet.
 FOCUS = ("edits", "edits", "places", "everything")
 FLAGS: tuple[tuple[str, ...], ...] = ((), (), (), (), ("--full",), ("--phase", "1"), ("--phase", "2"), ("--limit", "1"))
+# Every listing has one page in most histories; in the others both have several, which are told apart by key or by
+# position. Where they go by position, a row that goes or moves between two pages hides another one.
+PAGING = (*[""] * 22, "by key", "by position")
+SHIFTED: Counter[str] = Counter()
+"""What happened between two pages of a listing in this process, over all histories."""
 _RESTORED = "after 3 restores"
 
 EDITS = (
@@ -84,6 +94,11 @@ PROGRAM: st.SearchStrategy[Then] = st.one_of(
     st.tuples(st.just("faults"), st.sampled_from(FLAGS), FAULTS),
     st.tuples(st.sampled_from(("only", "dry run", "nothing")), st.just(()), st.integers(0, 3)),
 )
+SHIFTS = st.lists(
+    st.tuples(st.sampled_from(("row gone", "row new", "task gone", "task new", "task edited")), st.integers(0, 7)),
+    min_size=1,
+    max_size=4,
+)
 
 
 class Histories(RuleBasedStateMachine):
@@ -100,6 +115,9 @@ class Histories(RuleBasedStateMachine):
         self.trash: list[str] = []
         self.typed: dict[tuple[str, str], list[Any]] = {}
         self.focus = ""
+        self.paging = ""
+        self.crowd: list[str] = []
+        self.shifts: list[tuple[str, int]] = []
         self.sound = True
 
     @initialize(
@@ -107,9 +125,12 @@ class Histories(RuleBasedStateMachine):
         synced=st.sampled_from((True, True, False)),
         late=st.sampled_from((0, 0, 0, 45, 100)),
         focus=st.sampled_from(FOCUS),
+        paging=st.sampled_from(PAGING),
     )
-    def begin(self, statuses: Sequence[str | None], synced: bool, late: int, focus: str) -> None:
+    def begin(self, statuses: Sequence[str | None], synced: bool, late: int, focus: str, paging: str) -> None:
         self.focus = focus
+        if paging:
+            self._have_pages(paging)
         for status in statuses:
             self._add_row(status)
         if synced:
@@ -133,6 +154,17 @@ class Histories(RuleBasedStateMachine):
     @rule(burst=_bursts(CHAOS), then=PROGRAM)
     def people_meddle(self, burst: Burst, then: Then) -> None:
         self._round(burst, then)
+
+    @precondition(lambda self: self.paging)
+    @rule(burst=_bursts(EDITS), shifts=SHIFTS, stirred=st.booleans(), then=PROGRAM)
+    def listings_shift(
+        self, burst: Burst, shifts: Sequence[tuple[str, int]], stirred: bool, then: Then
+    ) -> None:
+        self.shifts = list(shifts)
+        if stirred:
+            self._stir_the_crowd()
+        self._round(burst, then)
+        self.shifts = []
 
     @rule(seconds=st.sampled_from((1, 30, 61, 130, 3_600, 90_000)), lost=st.sampled_from(("", "", "lost", "damaged")))
     def time_passes(self, seconds: int, lost: str) -> None:
@@ -173,7 +205,12 @@ class Histories(RuleBasedStateMachine):
         return leads[number % len(leads)] if leads else ""
 
     def _task(self, number: int, *, deleted: bool = False) -> str:
-        tasks = [task.id for task in self.model.tasks() if task.deleted == deleted and task.id != self.parent]
+        bystanders = self.model.bystanders
+        tasks = [
+            task.id
+            for task in self.model.tasks()
+            if task.id not in bystanders and task.deleted == deleted and task.id != self.parent
+        ]
         return tasks[number % len(tasks)] if tasks else ""
 
     def _new_text(self) -> str:
@@ -311,6 +348,90 @@ class Histories(RuleBasedStateMachine):
         self.scene.clickup.set_marker(task, marker)
         self.model.excused.add(task)
 
+    # --- listings of several pages, and what happens between two of them
+
+    def _have_pages(self, paging: str) -> None:
+        """Airtable answers two rows at a time, and the List has a page full of tasks that are nobody's.
+
+        By position, they are all of one moment, so that ClickUp can only be asked for page after page.
+        """
+        self.paging = paging
+        by_position = paging == "by position"
+        self.scene.airtable.switches = AirtableSwitches(paging="position" if by_position else "key", rows_a_page=2)
+        for field in set(self.scene.clickup._store.fields) - {self.scene.clickup.field_id}:
+            self.scene.clickup.remove_field(field)  # the crowd's other fields cost time and prove nothing
+        for _ in range(CROWD):
+            self._add_bystander()
+            self.scene.later(0 if by_position else 0.01)
+
+    def _add_bystander(self) -> None:
+        task = self.scene.clickup.add_task("nobody's")
+        self.crowd.append(task)
+        self.model.bystanders.add(task)
+
+    def _stir_the_crowd(self) -> None:
+        """People edit all the bystanders, so that what changed is more than a page."""
+        self._pass()
+        name = self._new_text()
+        for task in self.crowd:
+            self.scene.clickup.rename(task, name)
+            self.scene.later(0 if self.paging == "by position" else 0.01)
+
+    @contextlib.contextmanager
+    def _shifting(self) -> Iterator[None]:
+        """One of the planned things happens whenever a later page of a listing is asked for, just before."""
+        planned = bool(self.shifts)
+        if planned:
+            self.scene.sandbox.faults.before(_is_later_page_of_leads, lambda: self._shift("row"))
+            self.scene.sandbox.faults.before(self._is_later_page_of_tasks, lambda: self._shift("task"))
+        try:
+            yield
+        finally:
+            if planned:
+                self.scene.sandbox.faults.clear()
+
+    def _is_later_page_of_tasks(self, request: Request) -> bool:
+        """Whether it goes on with the listing that the request before it asked for. A retry does not."""
+        before = self.scene.sandbox.log[-1]
+        if not _is_a_listing_of_tasks(request) or before.route != "list_tasks" or before.query == request.query:
+            return False
+        asked = dict(before.query)
+        return all(asked.get(name, "") == request.one(name) for name in ("order_by", "archived", "custom_fields"))
+
+    def _shift(self, which: str) -> None:
+        planned = next((shift for shift in self.shifts if shift[0].startswith(which)), None)
+        if planned is None:
+            return
+        self.shifts.remove(planned)
+        what, number = planned
+        SHIFTED[what] += 1
+        self._pass()
+        _SHIFT[what](self, number)
+        self._pass()
+
+    def _row_goes(self, number: int) -> None:
+        lead = self._lead(number)
+        if lead:
+            self._delete_row(lead, 0)
+            self._may_hide_others()
+
+    def _row_comes(self, number: int) -> None:
+        before = self.model.leads().keys()
+        self._add_row((*STATUS_MAP, None)[number % 5])
+        self.model.missed.update(self.model.leads().keys() - before)
+
+    def _bystander_goes(self, number: int) -> None:
+        self.scene.clickup.delete(self.crowd.pop(number))
+        self._may_hide_others()
+
+    def _bystander_moves(self, number: int) -> None:
+        self.scene.clickup.rename(self.crowd[number], self._new_text())
+        self._may_hide_others()
+
+    def _may_hide_others(self) -> None:
+        if self.paging == "by position":
+            self.model.may_miss_anything()
+
     # --- the program
 
     def _dry_run(self) -> None:
@@ -332,7 +453,8 @@ class Histories(RuleBasedStateMachine):
     def _run_to_its_death(self, flags: Sequence[str], death: tuple[str, int, str]) -> None:
         before = len(self.scene.sandbox.log)
         self.model.run_begins()
-        run = self.scene.killed_run(Fate(*death), *flags)
+        with self._shifting():
+            run = self.scene.killed_run(Fate(*death), *flags)
         if run is None:
             self.model.half_done()
         else:
@@ -341,7 +463,8 @@ class Histories(RuleBasedStateMachine):
     def _run(self, flags: Sequence[str], *, only: str = "", dry: bool = False) -> Run:
         before = len(self.scene.sandbox.log)
         self.model.run_begins()
-        run = self.scene.run(*flags)
+        with self._shifting():
+            run = self.scene.run(*flags)
         self.model.observe(run, self._touched(before), only=only, dry=dry)
         return run
 
@@ -463,6 +586,23 @@ _WITH_NOTHING: dict[str, Callable[[Histories, int], object]] = {
     "add row": lambda self, value: self._add_row((*STATUS_MAP, None)[value % 5]),
     "add task": lambda self, value: self.scene.clickup.add_task(self._new_text(), status="in progress"),
 }
+
+
+_SHIFT: dict[str, Callable[[Histories, int], object]] = {
+    "row gone": Histories._row_goes,
+    "row new": Histories._row_comes,
+    "task gone": Histories._bystander_goes,
+    "task new": lambda self, _: self._add_bystander(),
+    "task edited": Histories._bystander_moves,
+}
+
+
+def _is_later_page_of_leads(request: Request) -> bool:
+    return request.service == "airtable" and request.path[-1] == "listRecords" and b'"offset"' in request.raw
+
+
+def _is_a_listing_of_tasks(request: Request) -> bool:
+    return request.service == "clickup" and request.method == "GET" and request.path[-1] == "task"
 
 
 def play(count: int, seed: int, *, shrink: bool = True) -> list[str]:

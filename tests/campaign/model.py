@@ -63,6 +63,10 @@ class Model:
         """Leads of whose tasks the program cannot know any more that the description is its own."""
         self.began = scene.clock.time()
         """When the last run began to read."""
+        self.bystanders: set[str] = set()
+        """Tasks that are nobody's, of which no lead has to know."""
+        self.missed: set[str] = set()
+        """Leads that the last run's listings may have left out, because something shifted between two pages."""
         self.late = False
         """Listings showed new tasks so late that polls may have missed edits of them."""
 
@@ -204,9 +208,16 @@ class Model:
     def run_begins(self) -> None:
         """Without a state, a run cannot know of a task that is out of its sight."""
         self.began = self.scene.clock.time()
+        self.missed = set()
         if self.lost:
             home = self.scene.clickup.list_id
             self.excused.update(task.id for task in self.tasks() if task.private or task.list_id != home)
+
+    def may_miss_anything(self) -> None:
+        """A row or a task that goes while pages go by position hides another: an edit that is old by then shows in no
+        later poll."""
+        self.missed.update(self.leads())
+        self.asleep.update(self.leads())
 
     def observe(self, run: Run, touched: set[str], *, only: str = "", dry: bool = False) -> None:
         """After a run that ended by itself: what its exit code and its silence promise, and whose edits stand.
@@ -227,12 +238,12 @@ class Model:
         full = run.report["full"] and not only
         open_ends = {each["record_id"] for each in (*run.report["failed"], *run.report["left_records"])}
         if full and not run.report["stopped"] and "" not in open_ends:
-            self.asleep.clear()
+            self.asleep &= self.missed
             self.lost = False
         for lead, cells in self.leads().items():
             if only and lead != only:
                 continue
-            seen = full or self.polled(lead, cells)
+            seen = lead not in self.missed and (full or self.polled(lead, cells))
             stands = self.in_step(lead, cells)
             if run.code == 0 and seen:
                 assert stands, f"the run said that all is well, but not {lead} {cells}"
