@@ -392,10 +392,10 @@ class Histories(RuleBasedStateMachine):
 
     def _is_later_page_of_tasks(self, request: Request) -> bool:
         """Whether it goes on with the listing that the request before it asked for. A retry does not."""
-        before = self.scene.sandbox.log[-1]
-        if not _is_a_listing_of_tasks(request) or before.route != "list_tasks" or before.query == request.query:
+        log = self.scene.sandbox.log
+        if not _is_a_listing_of_tasks(request) or log[-1].route != "list_tasks" or log[-1].query == request.query:
             return False
-        asked = dict(before.query)
+        asked = dict(log[-1].query)
         return all(asked.get(name, "") == request.one(name) for name in ("order_by", "archived", "custom_fields"))
 
     def _shift(self, which: str) -> None:
