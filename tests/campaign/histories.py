@@ -7,6 +7,7 @@ that plays it again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import traceback
 from collections import Counter
@@ -25,7 +26,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sandbox.airtable import AirtableSwitches
 from sandbox.wire import Request
 from tests.campaign.faults import AFTER, BEFORE
 from tests.campaign.kills import Totals
@@ -46,6 +46,9 @@ FLAGS: tuple[tuple[str, ...], ...] = ((), (), (), (), ("--full",), ("--phase", "
 # Every listing has one page in most histories; in the others both have several, which are told apart by key or by
 # position. Where they go by position, a row that goes or moves between two pages hides another one.
 PAGING = (*[""] * 22, "by key", "by position")
+# Seconds for which listings show everything as it was. People wait longer, so that a run sees what they did; but what
+# the program itself wrote it is shown late.
+LAG = (*[0] * 7, 20)
 SHIFTED: Counter[str] = Counter()
 """What happened between two pages of a listing in this process, over all histories."""
 _RESTORED = "after 3 restores"
@@ -115,6 +118,7 @@ class Histories(RuleBasedStateMachine):
         self.trash: list[str] = []
         self.typed: dict[tuple[str, str], list[Any]] = {}
         self.focus = ""
+        self.lag = 0
         self.paging = ""
         self.crowd: list[str] = []
         self.shifts: list[tuple[str, int]] = []
@@ -126,9 +130,14 @@ class Histories(RuleBasedStateMachine):
         late=st.sampled_from((0, 0, 0, 45, 100)),
         focus=st.sampled_from(FOCUS),
         paging=st.sampled_from(PAGING),
+        lag=st.sampled_from(LAG),
     )
-    def begin(self, statuses: Sequence[str | None], synced: bool, late: int, focus: str, paging: str) -> None:
+    def begin(
+        self, statuses: Sequence[str | None], synced: bool, late: int, focus: str, paging: str = "", lag: int = 0
+    ) -> None:
         self.focus = focus
+        if lag:
+            self._show_late(lag)
         if paging:
             self._have_pages(paging)
         for status in statuses:
@@ -220,7 +229,7 @@ class Histories(RuleBasedStateMachine):
     def _pass(self) -> None:
         """Nobody is so quick that the order of two things is in doubt."""
         self.sound = False
-        self.scene.later(3)
+        self.scene.later(3 + self.lag)
 
     # --- people at the table
 
@@ -232,21 +241,26 @@ class Histories(RuleBasedStateMachine):
             self.model.of(lead).lead.append(status)
 
     def _type_status(self, lead: str, status: str | None) -> None:
+        self._wake(lead, "Status", status)
         self.scene.edit(lead, Status=status)
         self.typed.setdefault((lead, "Status"), []).append(status)
         self.model.of(lead).lead.append(status)
-        self.model.asleep.discard(lead)
 
     def _set_lead_status(self, lead: str, value: int) -> None:
         self._type_status(lead, (*STATUS_MAP, *STATUS_MAP, None, "NURTURE")[value + value // 7])
 
+    def _wake(self, lead: str, field: str, value: str | None) -> None:
+        """An edit that changes nothing shows the row to the next poll, but gives no reason to read its task again."""
+        if value != self.scene.cell(lead, field):
+            self.model.asleep.discard(lead)
+
     def _type_text(self, lead: str, field: str, text: str | None) -> None:
+        self._wake(lead, field, text)
         self.scene.airtable.edit(lead, {field: text})
         self.typed.setdefault((lead, field), []).append(text)
         edits = self.model.of(lead)
         edits.renamed = edits.renamed or field == "Name"
         edits.detailed = edits.detailed or field == "Email"
-        self.model.asleep.discard(lead)
 
     def _before(self, whose: str, what: str) -> Any:
         """What stood there before what stands there now."""
@@ -269,9 +283,9 @@ class Histories(RuleBasedStateMachine):
             self.model.of(copy).lead.append(self.scene.status(copy))
 
     def _type_cell(self, lead: str, cell: str | None) -> None:
+        self._wake(lead, "ClickUp Task ID", cell)
         self.scene.set_cell(lead, cell)
         self.model.of(lead).relinked = True
-        self.model.asleep.discard(lead)
         if cell:
             self.model.claimed.add(cell)
 
@@ -348,7 +362,7 @@ class Histories(RuleBasedStateMachine):
         self.scene.clickup.set_marker(task, marker)
         self.model.excused.add(task)
 
-    # --- listings of several pages, and what happens between two of them
+    # --- listings of several pages, and what happens between two of them; listings that are late
 
     def _have_pages(self, paging: str) -> None:
         """Airtable answers two rows at a time, and the List has a page full of tasks that are nobody's.
@@ -357,12 +371,20 @@ class Histories(RuleBasedStateMachine):
         """
         self.paging = paging
         by_position = paging == "by position"
-        self.scene.airtable.switches = AirtableSwitches(paging="position" if by_position else "key", rows_a_page=2)
+        self._switch(paging="position" if by_position else "key", rows_a_page=2)
         for field in set(self.scene.clickup._store.fields) - {self.scene.clickup.field_id}:
             self.scene.clickup.remove_field(field)  # the crowd's other fields cost time and prove nothing
         for _ in range(CROWD):
             self._add_bystander()
             self.scene.later(0 if by_position else 0.01)
+
+    def _show_late(self, lag: int) -> None:
+        self.lag = lag
+        self.scene.clickup.show_updates_after = lag
+        self._switch(stale_seconds=lag)
+
+    def _switch(self, **switches: Any) -> None:
+        self.scene.airtable.switches = dataclasses.replace(self.scene.airtable.switches, **switches)
 
     def _add_bystander(self) -> None:
         task = self.scene.clickup.add_task("nobody's")
@@ -506,6 +528,7 @@ class Histories(RuleBasedStateMachine):
         self.scene.later(DOUBT_SECONDS + 30)
         self._settle(())
         all_seen = all(self.model.polled(lead, cells) for lead, cells in self.model.leads().items())
+        self._pass()
         first = self._settle(("--full",))
         if all_seen:
             assert first.writes == [], f"polls had missed what a full run found: {first.writes}"
