@@ -11,14 +11,12 @@ SLICE = 100
 
 def test_random_histories_keep_every_promise() -> None:
     """People, faults, deaths and lost state in any order: no second task, no lost edit, no false exit code."""
-    SHIFTED.clear()
     assert play(SLICE, seed=1) == []
-    assert {what.split()[0] for what in SHIFTED} == {"row", "task"}, "no listing shifted between two pages"
 
 
 @pytest.mark.parametrize("paging", ["by key", "by position"])
 def test_a_history_whose_listings_shift_between_two_pages(paging: str) -> None:
-    """Danger: a campaign whose listings all have one page, so that nothing ever shifts in them."""
+    """Danger: a campaign whose listings all have one page. (`make torture` fails if none shifts by chance.)"""
     SHIFTED.clear()
     history = Histories()
     history.begin(statuses=["NEW", "CONTACTED", None], synced=True, late=0, focus="edits", paging=paging)

@@ -649,16 +649,21 @@ def play(count: int, seed: int, *, shrink: bool = True) -> list[str]:
     return []
 
 
-def _chunk(seed: int) -> list[str]:
+def _chunk(seed: int) -> tuple[list[str], frozenset[str]]:
+    SHIFTED.clear()
     unplayed = f"the rest of these {CHUNK} histories was not played"
-    return [f"{failure}\n{unplayed}" for failure in play(CHUNK, seed, shrink=False)]
+    failures = [f"{failure}\n{unplayed}" for failure in play(CHUNK, seed, shrink=False)]
+    return failures, frozenset(SHIFTED)
 
 
 def whole(workers: int, seed: int) -> Totals:
-    """All of them, on several processes."""
+    """All of them, on several processes. It fails as well if nothing happened between two pages of a listing."""
     seeds = [seed * 100_000 + number for number in range(HISTORIES // CHUNK)]
     failures: list[str] = []
+    shifted: set[str] = set()
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for found in pool.imap_unordered(_chunk, seeds):
+        for found, happened in pool.imap_unordered(_chunk, seeds):
             failures.extend(found)
+            shifted |= happened
+    failures.extend(f"in no history was there a {what} between two pages" for what in sorted(_SHIFT.keys() - shifted))
     return Totals(CHUNK * len(seeds), failures)
