@@ -742,6 +742,8 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and lead.id not in world.task_writes:
         _report_comings_and_goings(lead, task, known, status, draft)
+    if known is None and lead.id not in world.creates:
+        _report_own_texts(lead, task, draft)
     _report_others(lead, found, index, draft)
     update = _task_update(lead, task, found, status, content, rules)
     if update is not None:
@@ -970,6 +972,21 @@ def _report_comings_and_goings(
     if status.lead_status is not None and known.passed:
         text = f"the lead's status went from '{visible(known.passed)}' back to '{visible(known.base[0])}'"
         draft.notices.append(Notice(lead.id, task.id, f"{text}; only the task's status changed, and is taken", phase=2))
+
+
+def _report_own_texts(lead: Lead, task: KnownTask, draft: _Draft) -> None:
+    """A task that is linked without a create of ours keeps its texts: which side changed last is not known."""
+    differing = [
+        what
+        for what, differs in (
+            (f"its name '{visible(task.shown_name)}'", task.name != digest(lead.name)),
+            ("its description", task.description not in (EMPTY, digest(lead.description))),
+        )
+        if differs
+    ]
+    if differing:
+        text = f"linked; the task keeps {' and '.join(differing)} until the lead's changes"
+        draft.notices.append(Notice(lead.id, task.id, text, routine=True))
 
 
 def _report_others(lead: Lead, found: Linked | Adopted, index: Index, draft: _Draft) -> None:

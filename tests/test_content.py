@@ -102,3 +102,13 @@ def test_what_a_service_would_refuse_is_cut_or_cleaned_and_the_lead_still_gets_i
     assert scene.clickup.task(scene.named_by(nul))["name"] == "nul and  surrogate"
     assert scene.clickup.task(scene.named_by(lines))["name"] == "two lines"
     assert scene.quiet().code == 0
+
+
+def test_a_name_that_was_typed_before_the_state_was_lost_is_not_left_out_in_silence(scene: Scene) -> None:
+    lead, _ = scene.pair("NEW", name="Ada")
+    scene.edit(lead, Name="Grace")
+    scene.state_file.unlink()
+    scene.later()
+    run = scene.run()
+    assert (run.code, run.report["notices"][0]["record_id"]) == (0, lead)
+    assert "keeps its name 'Ada'" in run.report["notices"][0]["text"]
