@@ -583,6 +583,9 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     draft.verdicts[record_id] = LEAD_GONE
     draft.settled_lead_writes.add(record_id)
     draft.settled_task_writes.add(record_id)
+    link = index.world.links.get(record_id)
+    if record_id in index.world.lead_writes and link is not None:
+        draft.links.append(_with(link, base=None))  # whether it arrived shows only if the row is restored
     write = index.world.task_writes.get(record_id)
     if write is not None and write.task_id not in index.world.tasks:
         draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))

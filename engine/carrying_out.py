@@ -169,8 +169,8 @@ class CarryingOut:
                 Failure(record_id, self._task_of(record_id), 0, self._cancelled.get(record_id) or self._why_left())
                 for record_id in sorted(self._pending)
             ]
-            undone = self._pending | self._refused
-            untouched = {each for each in undone if self._owed[each] == self._promised[each]}
+            unsent = (self._pending | self._refused) - self._task_writes_sent.keys() - self._lead_writes_sent.keys()
+            untouched = {each for each in unsent if self._owed[each] == self._promised[each]}
             told = (each for each in base.notices if each.phase == 0 or each.record_id not in untouched)
             return dataclasses.replace(
                 base,
@@ -307,6 +307,7 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError) -> None:
         if not error.outcome_unknown:
             self._state.settle(task_writes=(update.record_id,))
+            self._task_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
         look = update.set_marker or isinstance(error, NotFound)
         self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)

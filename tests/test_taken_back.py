@@ -496,3 +496,38 @@ def test_a_create_that_was_surely_refused_is_made_by_the_next_run_without_waitin
     direct.later(61)
     assert direct.run().code == 0
     direct.assert_linked(lead, direct.named_by(lead))
+
+
+def test_a_row_restored_after_a_run_died_behind_its_write_undoes_no_task_unsaid(direct: DirectScene) -> None:
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    killed_after_the_first("update_records", direct)
+    direct.later()
+    direct.airtable.delete(lead)
+    direct.later()
+    direct.run()
+    direct.later()
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    direct.run()
+    direct.airtable.restore(lead)
+    direct.later()
+    run = direct.run("--full")
+    named = [conflict["record_id"] for conflict in run.report["conflicts"]]
+    assert named == [lead] or direct.task_status(task) == "in progress"
+
+
+def test_a_conflict_whose_write_got_no_answer_is_named_by_the_run_that_sent_it(direct: DirectScene) -> None:
+    """The next run finds both sides in agreement, and has nothing to tell any more."""
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    direct.sandbox.faults.add("shape", route="update_task", when="after", times=60)
+    direct.sandbox.faults.after("update_task", lambda: direct.later(15))
+    direct.sandbox.faults.add("504", route="list_records_post", number=2, times=60)
+    run = direct.run()
+    direct.sandbox.faults.clear()
+    assert (run.code, direct.task_status(task)) == (1, "in progress")
+    assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
