@@ -38,6 +38,8 @@ _FEW_PAGES = 256
 _SEAL = 8
 _TABLE_ID = "table_id"
 
+# The last column says of each row to which table it belongs: a page in the place of another is no damage to SQLite, and
+# becomes one by CHECK.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE links (
@@ -45,40 +47,50 @@ CREATE TABLE links (
     name TEXT NOT NULL, details TEXT NOT NULL, answered_name TEXT NOT NULL, answered_description TEXT NOT NULL,
     seen_status TEXT NOT NULL, seen_name TEXT NOT NULL, seen_description TEXT NOT NULL, created INTEGER NOT NULL,
     elsewhere TEXT NOT NULL, restores INTEGER NOT NULL, passed TEXT NOT NULL,
-    task_written INTEGER NOT NULL, lead_written INTEGER NOT NULL
+    task_written INTEGER NOT NULL, lead_written INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind = 'link')
 ) WITHOUT ROWID;
-CREATE TABLE strays (task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE strays (
+    task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind = 'stray')
+) WITHOUT ROWID;
 CREATE INDEX strays_by_lead ON strays (record_id);
 CREATE TABLE announced_creates (
     record_id TEXT PRIMARY KEY, lead_status TEXT NOT NULL, status TEXT NOT NULL, name TEXT NOT NULL,
-    details TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL
+    details TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind = 'create')
 ) WITHOUT ROWID;
 CREATE TABLE announced_task_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, lead_status TEXT NOT NULL, status TEXT NOT NULL,
-    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL
+    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind = 'task write')
 ) WITHOUT ROWID;
 CREATE TABLE announced_lead_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, task_status TEXT NOT NULL, status TEXT NOT NULL,
-    sent INTEGER NOT NULL
+    sent INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind = 'lead write')
 ) WITHOUT ROWID;
 CREATE TABLE unfinished (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, phase INTEGER NOT NULL, error TEXT NOT NULL,
-    hint TEXT NOT NULL, look INTEGER NOT NULL
+    hint TEXT NOT NULL, look INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind = 'unfinished')
 ) WITHOUT ROWID;
 CREATE TABLE runs (
     started_at TEXT NOT NULL, seconds REAL NOT NULL, exit_code INTEGER NOT NULL, full INTEGER NOT NULL,
-    airtable INTEGER NOT NULL, clickup INTEGER NOT NULL
+    airtable INTEGER NOT NULL, clickup INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind = 'run')
 );
-CREATE TABLE months (name TEXT PRIMARY KEY, airtable INTEGER NOT NULL, clickup INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE months (
+    name TEXT PRIMARY KEY, airtable INTEGER NOT NULL, clickup INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind = 'month')
+) WITHOUT ROWID;
 """
 _STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
 _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
 # A lead loses its link where its task becomes another's; nothing else would show that it has to be decided anew.
 _REMEMBER_LOSER = (
-    "INSERT OR IGNORE INTO unfinished SELECT record_id, task_id, 1, 'its task became that of another lead', '', 0 "
+    "INSERT OR IGNORE INTO unfinished "
+    "SELECT record_id, task_id, 1, 'its task became that of another lead', '', 0, 'unfinished' "
     "FROM links WHERE task_id = ? AND record_id <> ?"
 )
-_KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'link')"
 
 
 class Lock:
@@ -280,7 +292,7 @@ class State:
             else:
                 self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((each,) for each in instead_of))
             self._db.executemany(
-                "INSERT OR REPLACE INTO strays VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO strays VALUES (?, ?, ?, 'stray')",
                 ((stray.task_id, stray.record_id, stray.created) for stray in strays),
             )
 
@@ -289,25 +301,25 @@ class State:
     def announced_creates(self) -> dict[str, AnnouncedCreate]:
         """Creates that were sent and not recorded as done, by lead id."""
         with self._reading():
-            return {row[0]: AnnouncedCreate(*row) for row in self._db.execute("SELECT * FROM announced_creates")}
+            return {row[0]: AnnouncedCreate(*row[:-1]) for row in self._db.execute("SELECT * FROM announced_creates")}
 
     def announced_task_writes(self) -> dict[str, AnnouncedTaskWrite]:
         """Updates of tasks that were sent and not recorded as done, by lead id."""
         with self._reading():
             rows = self._db.execute("SELECT * FROM announced_task_writes")
-            return {row[0]: AnnouncedTaskWrite(*row) for row in rows}
+            return {row[0]: AnnouncedTaskWrite(*row[:-1]) for row in rows}
 
     def announced_lead_writes(self) -> dict[str, AnnouncedLeadWrite]:
         """Status writes to leads that were sent and not recorded as done, by lead id."""
         with self._reading():
             rows = self._db.execute("SELECT * FROM announced_lead_writes")
-            return {row[0]: AnnouncedLeadWrite(*row) for row in rows}
+            return {row[0]: AnnouncedLeadWrite(*row[:-1]) for row in rows}
 
     def announce_create(self, create: AnnouncedCreate) -> None:
         """Note that a create is about to be sent."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO announced_creates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO announced_creates VALUES (?, ?, ?, ?, ?, ?, ?, 'create')",
                 (
                     create.record_id,
                     create.lead_status,
@@ -331,13 +343,17 @@ class State:
             write.sent,
         )
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO announced_task_writes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(
+                "INSERT OR REPLACE INTO announced_task_writes VALUES (?, ?, ?, ?, ?, ?, ?, 'task write')", row
+            )
 
     def announce_lead_writes(self, writes: Iterable[AnnouncedLeadWrite]) -> None:
         """Note that statuses are about to be written to leads."""
         rows = [(each.record_id, each.task_id, each.task_status, each.status, each.sent) for each in writes]
         with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO announced_lead_writes VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO announced_lead_writes VALUES (?, ?, ?, ?, ?, 'lead write')", rows
+            )
 
     def settle(
         self,
@@ -382,7 +398,7 @@ class State:
             if unfinished is not None:
                 self._db.execute("DELETE FROM unfinished")
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?, 'unfinished')",
                     ((f.record_id, f.task_id, f.phase, f.error, f.hint, f.look) for f in unfinished),
                 )
             for name, value in values.items():
@@ -399,11 +415,12 @@ class State:
         """
         with self._transaction():
             self._db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (started_at, seconds, exit_code, full, airtable, clickup)
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, 'run')",
+                (started_at, seconds, exit_code, full, airtable, clickup),
             )
             self._db.execute("DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (_RUNS_KEPT,))
             self._db.execute(
-                "INSERT INTO months VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "INSERT INTO months VALUES (?, ?, ?, 'month') ON CONFLICT (name) DO UPDATE SET "
                 "airtable = airtable + excluded.airtable, clickup = clickup + excluded.clickup",
                 (started_at[: len("2026-09")], airtable, clickup),
             )
@@ -550,7 +567,7 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _link(row: Sequence[Any]) -> Link:
     base = None if row[2] is None else (str(row[2]), str(row[3]))
-    return Link(row[0], row[1], base, *row[4:])
+    return Link(row[0], row[1], base, *row[4:-1])
 
 
 def _row(link: Link) -> tuple[Any, ...]:

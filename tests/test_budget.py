@@ -351,9 +351,9 @@ def test_the_newest_thousand_runs_and_two_years_are_kept(scene: Scene) -> None:
     scene.pair()
     with sqlite3.connect(scene.state_file) as file:
         old = [(f"2024-01-01T00:{each // 60:02}:{each % 60:02}Z", 0.1, 0, 0, 1, 1) for each in range(1500)]
-        file.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", old)
+        file.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, 'run')", old)
         months = [(f"{year}-{month:02}", 5, 5) for year in (2023, 2024, 2025) for month in range(1, 13)]
-        file.executemany("INSERT INTO months VALUES (?, ?, ?)", months)
+        file.executemany("INSERT INTO months VALUES (?, ?, ?, 'month')", months)
     file.close()
     scene.run()
     assert len(history(scene)) == 1000

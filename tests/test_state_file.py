@@ -344,3 +344,11 @@ def test_a_state_file_that_others_may_read_is_closed_to_them(scene: Scene) -> No
         path.chmod(0o644)
     scene.quiet()
     assert {stat.S_IMODE(path.stat().st_mode) for path in scene.folder.iterdir()} == {0o600}
+
+
+def test_a_page_of_the_state_in_the_place_of_another_is_told(tmp_path: Path) -> None:
+    """Danger: SQLite sees nothing wrong, an announced create is forgotten, and its lead gets a second task."""
+    for seed in (1000890, 1001050, 1001106, 1001786):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        play(Damage("pages swapped", seed), folder)
