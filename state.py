@@ -29,7 +29,7 @@ from models import (
 )
 from text import visible
 
-VERSION = 3
+VERSION = 4
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
@@ -38,8 +38,9 @@ _FEW_PAGES = 256
 _SEAL = 8
 _TABLE_ID = "table_id"
 
-# The last column says of each row to which table it belongs: a page in the place of another is no damage to SQLite, and
-# becomes one by CHECK.
+# SQLite has no checksums: neither a changed bit nor a page in the place of another is damage to it. So the last column
+# of each row that decides anything is a checksum over its table's name and its other columns. The history of runs only
+# counts; there, the last column says to which table a row belongs.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE links (
@@ -47,31 +48,27 @@ CREATE TABLE links (
     name TEXT NOT NULL, details TEXT NOT NULL, answered_name TEXT NOT NULL, answered_description TEXT NOT NULL,
     seen_status TEXT NOT NULL, seen_name TEXT NOT NULL, seen_description TEXT NOT NULL, created INTEGER NOT NULL,
     elsewhere TEXT NOT NULL, restores INTEGER NOT NULL, passed TEXT NOT NULL,
-    task_written INTEGER NOT NULL, lead_written INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind = 'link')
+    task_written INTEGER NOT NULL, lead_written INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE strays (
-    task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind = 'stray')
+    task_id TEXT PRIMARY KEY, record_id TEXT NOT NULL, created INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX strays_by_lead ON strays (record_id);
 CREATE TABLE announced_creates (
     record_id TEXT PRIMARY KEY, lead_status TEXT NOT NULL, status TEXT NOT NULL, name TEXT NOT NULL,
-    details TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind = 'create')
+    details TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE announced_task_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, lead_status TEXT NOT NULL, status TEXT NOT NULL,
-    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind = 'task write')
+    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE announced_lead_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, task_status TEXT NOT NULL, status TEXT NOT NULL,
-    sent INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind = 'lead write')
+    sent INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE unfinished (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, phase INTEGER NOT NULL, error TEXT NOT NULL,
-    hint TEXT NOT NULL, look INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind = 'unfinished')
+    hint TEXT NOT NULL, look INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE runs (
     started_at TEXT NOT NULL, seconds REAL NOT NULL, exit_code INTEGER NOT NULL, full INTEGER NOT NULL,
@@ -83,14 +80,8 @@ CREATE TABLE months (
 ) WITHOUT ROWID;
 """
 _STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
+_FEW_ROWS = ("strays", "announced_creates", "announced_task_writes", "announced_lead_writes", "unfinished")
 _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
-# A lead loses its link where its task becomes another's; nothing else would show that it has to be decided anew.
-_REMEMBER_LOSER = (
-    "INSERT OR IGNORE INTO unfinished "
-    "SELECT record_id, task_id, 1, 'its task became that of another lead', '', 0, 'unfinished' "
-    "FROM links WHERE task_id = ? AND record_id <> ?"
-)
-_KEEP_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'link')"
 
 
 class Lock:
@@ -189,10 +180,16 @@ class State:
             self._db.execute("DELETE FROM meta WHERE name = 'opened'")
 
     def examine_whole(self) -> None:
-        """Read the whole file for damage; opening does it by itself where that takes no time. Raises StateError."""
+        """Read the whole file for damage; opening does it by itself where that takes no time. Raises StateError.
+
+        The checksums of links are left to those who read them: a full run reads them all.
+        """
         with self._reading():
             if self._pragma("integrity_check") != "ok":
                 raise _damaged(self._where)
+            for table in _FEW_ROWS:
+                for _ in self._rows(table):
+                    pass
 
     def close(self) -> None:
         """Close the file."""
@@ -259,30 +256,22 @@ class State:
     def all_links(self) -> dict[str, Link]:
         """Every link by its lead's id."""
         with self._reading():
-            return {row[0]: _link(row) for row in self._db.execute("SELECT * FROM links")}
+            return {row[0]: _link(row) for row in self._rows("links")}
 
     def links_of(self, *, leads: Iterable[str] = (), tasks: Iterable[str] = ()) -> dict[str, Link]:
         """The links of some leads and some tasks, by lead id."""
         found: dict[str, Link] = {}
         with self._reading():
             for column, ids in (("record_id", leads), ("task_id", tasks)):
-                for chunk in _chunks(list(ids)):
-                    marks = ",".join("?" * len(chunk))
-                    query = f"SELECT * FROM links WHERE {column} IN ({marks})"  # noqa: S608 - only names of ours
-                    found.update((row[0], _link(row)) for row in self._db.execute(query, chunk))
+                found.update((row[0], _link(row)) for row in self._rows_where("links", column, ids))
         return found
 
     # --- tasks with a marker and no link
 
     def strays_of(self, leads: Iterable[str]) -> tuple[Stray, ...]:
         """The tasks known to bear the marker of one of these leads without being linked."""
-        found: list[Stray] = []
         with self._reading():
-            for chunk in _chunks(list(leads)):
-                marks = ",".join("?" * len(chunk))
-                query = f"SELECT task_id, record_id, created FROM strays WHERE record_id IN ({marks})"  # noqa: S608
-                found.extend(Stray(*row) for row in self._db.execute(query, chunk))
-        return tuple(found)
+            return tuple(Stray(*row) for row in self._rows_where("strays", "record_id", leads))
 
     def keep_strays(self, strays: Iterable[Stray], *, instead_of: Iterable[str] | None = None) -> None:
         """Remember strays in place of those with the given task ids; None: in place of all."""
@@ -291,45 +280,38 @@ class State:
                 self._db.execute("DELETE FROM strays")
             else:
                 self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((each,) for each in instead_of))
-            self._db.executemany(
-                "INSERT OR REPLACE INTO strays VALUES (?, ?, ?, 'stray')",
-                ((stray.task_id, stray.record_id, stray.created) for stray in strays),
-            )
+            self._keep("strays", ((stray.task_id, stray.record_id, stray.created) for stray in strays))
 
     # --- announced writes
 
     def announced_creates(self) -> dict[str, AnnouncedCreate]:
         """Creates that were sent and not recorded as done, by lead id."""
         with self._reading():
-            return {row[0]: AnnouncedCreate(*row[:-1]) for row in self._db.execute("SELECT * FROM announced_creates")}
+            return {row[0]: AnnouncedCreate(*row) for row in self._rows("announced_creates")}
 
     def announced_task_writes(self) -> dict[str, AnnouncedTaskWrite]:
         """Updates of tasks that were sent and not recorded as done, by lead id."""
         with self._reading():
-            rows = self._db.execute("SELECT * FROM announced_task_writes")
-            return {row[0]: AnnouncedTaskWrite(*row[:-1]) for row in rows}
+            return {row[0]: AnnouncedTaskWrite(*row) for row in self._rows("announced_task_writes")}
 
     def announced_lead_writes(self) -> dict[str, AnnouncedLeadWrite]:
         """Status writes to leads that were sent and not recorded as done, by lead id."""
         with self._reading():
-            rows = self._db.execute("SELECT * FROM announced_lead_writes")
-            return {row[0]: AnnouncedLeadWrite(*row[:-1]) for row in rows}
+            return {row[0]: AnnouncedLeadWrite(*row) for row in self._rows("announced_lead_writes")}
 
     def announce_create(self, create: AnnouncedCreate) -> None:
         """Note that a create is about to be sent."""
+        row = (
+            create.record_id,
+            create.lead_status,
+            create.status,
+            create.name,
+            create.details,
+            create.description,
+            create.sent,
+        )
         with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO announced_creates VALUES (?, ?, ?, ?, ?, ?, ?, 'create')",
-                (
-                    create.record_id,
-                    create.lead_status,
-                    create.status,
-                    create.name,
-                    create.details,
-                    create.description,
-                    create.sent,
-                ),
-            )
+            self._keep("announced_creates", [row])
 
     def announce_task_write(self, write: AnnouncedTaskWrite) -> None:
         """Note that an update of a task is about to be sent."""
@@ -343,17 +325,13 @@ class State:
             write.sent,
         )
         with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO announced_task_writes VALUES (?, ?, ?, ?, ?, ?, ?, 'task write')", row
-            )
+            self._keep("announced_task_writes", [row])
 
     def announce_lead_writes(self, writes: Iterable[AnnouncedLeadWrite]) -> None:
         """Note that statuses are about to be written to leads."""
         rows = [(each.record_id, each.task_id, each.task_status, each.status, each.sent) for each in writes]
         with self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO announced_lead_writes VALUES (?, ?, ?, ?, ?, 'lead write')", rows
-            )
+            self._keep("announced_lead_writes", rows)
 
     def settle(
         self,
@@ -376,15 +354,23 @@ class State:
             ):
                 query = f"DELETE FROM {table} WHERE record_id = ?"  # noqa: S608 - only names of ours
                 self._db.executemany(query, ((each,) for each in ids))
-            self._db.executemany(_REMEMBER_LOSER, ((link.task_id, link.record_id) for link in kept))
-            self._db.executemany(_KEEP_LINK, map(_row, kept))
+            self._remember_losers(kept)
+            self._keep("links", map(_row, kept))
+
+    def _remember_losers(self, links: Iterable[Link]) -> None:
+        """A lead loses its link where its task becomes another's; nothing else shows that it is to be decided anew."""
+        taken = {link.task_id: link.record_id for link in links}
+        losers = {row[0]: row[1] for row in self._rows_where("links", "task_id", taken) if row[0] != taken[row[1]]}
+        known = {row[0] for row in self._rows_where("unfinished", "record_id", losers)}
+        what = "its task became that of another lead"
+        self._keep("unfinished", ((lead, task, 1, what, "", 0) for lead, task in losers.items() if lead not in known))
 
     # --- the end of a run
 
     def unfinished(self) -> tuple[Failure, ...]:
         """Records that failed or were left by the last run, to be read again by id."""
         with self._reading():
-            rows = self._db.execute("SELECT * FROM unfinished")
+            rows = self._rows("unfinished")
             return tuple(Failure(row[0], row[1], row[2], row[3], row[4], look=bool(row[5])) for row in rows)
 
     def end_run(
@@ -397,10 +383,8 @@ class State:
         with self._transaction():
             if unfinished is not None:
                 self._db.execute("DELETE FROM unfinished")
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?, 'unfinished')",
-                    ((f.record_id, f.task_id, f.phase, f.error, f.hint, f.look) for f in unfinished),
-                )
+                rows = ((f.record_id, f.task_id, f.phase, f.error, f.hint, int(f.look)) for f in unfinished)
+                self._keep("unfinished", rows)
             for name, value in values.items():
                 self._set(name, value)
 
@@ -442,6 +426,25 @@ class State:
         with self._reading():
             count, airtable, clickup = self._db.execute(query, (started_at,)).fetchone()
             return int(count), int(airtable), int(clickup)
+
+    # --- rows and their checksums
+
+    def _rows(self, table: str, condition: str = "", values: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows without their checksum. Raises StateError where one is not what was written."""
+        for row in self._db.execute(f"SELECT * FROM {table} {condition}", values):  # noqa: S608 - only names of ours
+            if row[-1] != _seal_of(table, row[:-1]):
+                raise _damaged(self._where)
+            yield row[:-1]
+
+    def _rows_where(self, table: str, column: str, ids: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        for chunk in _chunks(list(ids)):
+            yield from self._rows(table, f"WHERE {column} IN ({','.join('?' * len(chunk))})", chunk)
+
+    def _keep(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        sealed = [(*row, _seal_of(table, row)) for row in rows]
+        if sealed:
+            marks = ",".join("?" * len(sealed[0]))
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", sealed)  # noqa: S608
 
     # --- SQLite itself
 
@@ -485,9 +488,17 @@ def files_beside(state_file: Path) -> frozenset[Path]:
     return frozenset(_beside(real, ending) for ending in ("", "-wal", "-shm", "-journal", ".lock", ".lock-journal"))
 
 
+def _seal_of(table: str, row: tuple[Any, ...]) -> str:
+    return _checksum(f"{table}{row!r}")
+
+
 def _sealed(value: str) -> str:
-    """The text behind its checksum. SQLite has none of its own, and a watermark with one bit changed hides edits."""
-    return f"{zlib.crc32(value.encode()):0{_SEAL}x}{value}"
+    """The text behind its checksum: a watermark with one bit changed hides edits."""
+    return f"{_checksum(value)}{value}"
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):0{_SEAL}x}"
 
 
 _SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "Could not decode")
@@ -567,7 +578,7 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _link(row: Sequence[Any]) -> Link:
     base = None if row[2] is None else (str(row[2]), str(row[3]))
-    return Link(row[0], row[1], base, *row[4:-1])
+    return Link(row[0], row[1], base, *row[4:])
 
 
 def _row(link: Link) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -352,3 +353,32 @@ def test_a_page_of_the_state_in_the_place_of_another_is_told(tmp_path: Path) -> 
         folder = tmp_path / str(seed)
         folder.mkdir()
         play(Damage("pages swapped", seed), folder)
+
+
+def test_one_bit_of_the_time_of_an_announced_create_is_told(tmp_path: Path) -> None:
+    """Danger: its time of doubt seems to be over, and its lead gets a second task."""
+    play(Damage("five bits", 1000644), tmp_path)
+
+
+@pytest.mark.parametrize("table", ["links", "strays", "announced_creates", "announced_task_writes", "unfinished"])
+def test_a_changed_value_in_any_row_that_decides_something_is_told(scene: Scene, table: str) -> None:
+    """Danger: it looks like a change that somebody made, or hides one. SQLite itself would not notice."""
+    copied, unlinked, edited, _ = some_pairs(scene)
+    scene.clickup.duplicate(scene.named_by(copied))
+    scene.later()
+    scene.clickup.delete(scene.named_by(unlinked))
+    scene.edit(unlinked, Name="cannot be brought")
+    scene.lead("NEW", "new")
+    scene.clickup.hide_new_for = 60
+    scene.sandbox.faults.add("reset", when="after", route="create_task")
+    scene.run()
+    scene.edit(edited, Name="lost on the way")
+    scene.sandbox.faults.add("reset", when="before", route="update_task", times=99)
+    scene.run()
+    scene.sandbox.faults.clear()
+    with contextlib.closing(sqlite3.connect(scene.state_file)) as file, file:
+        columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
+        changed = file.execute(f"UPDATE {table} SET {columns[1]} = {columns[1]} || 'x'").rowcount
+    assert changed > 0
+    run = scene.run("--full")
+    assert_refused(scene, run, "is damaged")
