@@ -29,6 +29,8 @@ _ROUNDING = 1.0
 _SAME_WINDOW = 5.0
 _PROBE_PATIENCE = 5.0
 _HEADROOM = 0.02
+_WORTH_A_LOOK = 0.1
+_LOOK_AGAIN = 5.0
 _FIRST_BARE_WAIT = 5.0
 _LONGEST_BARE_WAIT = 60.0
 _SOON = 0.001
@@ -158,13 +160,21 @@ class AirtablePacer:
 
 @dataclass
 class _Window:
-    """One minute of ClickUp's counting. `reset` is in its clock; `left` never grows; `sent` is ours, at most."""
+    """One minute of ClickUp's counting. `reset` and `heard`, when it last said how many are left, are in its clock.
+
+    `left` never grows; `sent` is ours, at most, and `others` is what others have sent, at least.
+    """
 
     limit: int
     reset: float
+    heard: float
     left: int
     sent: int
-    shared: bool
+    others: int
+
+    def others_a_second(self, until: float) -> float:
+        """At which rate others have sent, from the window's beginning until this moment of its clock."""
+        return self.others / max(1.0, until - (self.reset - CLICKUP_WINDOW))
 
 
 class ClickUpPacer:
@@ -184,7 +194,9 @@ class ClickUpPacer:
     - Any answer with a later `Reset` opens the next window, so a run that never spends a window never stops for a
       probe. Requests in flight then count as sent in both windows.
     - When ClickUp has counted more than we have sent, another program shares the token: for this window and the
-      next, 2 % stay unspent and at most a quarter of what is left is in flight, which narrows to one towards the end.
+      next it is left what it will use if it goes on as in this window or the one before, whichever is more, up to
+      half; 2 % stay unspent, and at most a quarter of what is left is in flight, which narrows to one towards the end.
+      Should it fall silent, a single request finds that out once it can have left a tenth of the limit unused.
     - A refusal means silence until its `Reset` and up to a second more, so that two programs do not come back
       together; without `Reset`, 5 s, doubling up to a minute.
     - If an answer lacks the headers, the smallest documented limit (100 a minute) is assumed.
@@ -196,7 +208,7 @@ class ClickUpPacer:
         self.limit = _SMALLEST_LIMIT
         self._window: _Window | None = None
         self._in_flight = 0
-        self._shared_before = False
+        self._others_before = 0.0
         self._probe_sent = -math.inf
         self._probe_until = -math.inf
         self._silent_until = -math.inf
@@ -210,14 +222,16 @@ class ClickUpPacer:
         window = self._current(now)
         if window is None:
             return self._probe(now)
-        free = self._free(window)
-        if free > 0 and self._in_flight < self._most_in_flight(free):
+        free = self._free(window, now)
+        if (free > 0 and self._in_flight < self._most_in_flight(window, free)) or self._worth_a_look(window, now):
             window.sent += 1
             self._in_flight += 1
             return 0.0
         if free > 0:
             return None
-        return min(max(window.reset + _ROUNDING - self._server_time(now), _SOON), _LONGEST_WAIT)
+        until_reset = window.reset + _ROUNDING - self._server_time(now)
+        longest = _LOOK_AGAIN if window.left > window.limit * _HEADROOM else _LONGEST_WAIT
+        return min(max(until_reset, _SOON), longest)
 
     def answered(self, heard: Heard) -> None:
         self._in_flight -= 1
@@ -226,7 +240,7 @@ class ClickUpPacer:
 
     def refused(self, heard: Heard, jitter: float) -> None:
         self._in_flight -= 1
-        self._shared_before = True
+        self._others_before = max(self._others_before, 1 / CLICKUP_WINDOW)
         if "x-ratelimit-reset" in heard.headers:
             self._note(heard._replace(headers={**heard.headers, "x-ratelimit-remaining": "0"}))
             silence = _reset(heard) - heard.date + _ROUNDING
@@ -250,7 +264,7 @@ class ClickUpPacer:
     def _current(self, now: float) -> _Window | None:
         window = self._window
         if window is not None and self._server_time(now) >= window.reset + _ROUNDING:
-            self._shared_before = window.shared
+            self._others_before = window.others_a_second(window.heard)
             self._window = None
         return self._window
 
@@ -261,15 +275,29 @@ class ClickUpPacer:
         self._in_flight += 1
         return 0.0
 
-    def _free(self, window: _Window) -> int:
+    def _free(self, window: _Window, now: float) -> int:
         """What may still be spent in this window, some of it perhaps in flight."""
-        if window.shared or self._shared_before:
-            return window.left - math.ceil(window.limit * _HEADROOM)
+        if self._is_shared(window):
+            return self._beside_others(window, now, window.heard)
         return min(window.left, window.limit - window.sent + self._in_flight)
 
-    def _most_in_flight(self, free: int) -> int:
-        shared = self._shared_before or (self._window is not None and self._window.shared)
-        return max(1, free // 4) if shared else free
+    def _is_shared(self, window: _Window) -> bool:
+        return window.others > 0 or self._others_before > 0
+
+    def _beside_others(self, window: _Window, now: float, since: float) -> int:
+        """What others are unlikely to want of this window, if what is `left` was left at this moment of its clock."""
+        a_second = max(self._others_before, window.others_a_second(self._server_time(now)))
+        fair = min(a_second, window.limit / 2 / CLICKUP_WINDOW)
+        return math.floor(window.left - window.limit * _HEADROOM - fair * max(0.0, window.reset - since))
+
+    def _worth_a_look(self, window: _Window, now: float) -> bool:
+        """Whether others would leave much unused if they had sent nothing since the last answer."""
+        if self._in_flight or not self._is_shared(window):
+            return False
+        return self._beside_others(window, now, self._server_time(now)) >= max(1.0, window.limit * _WORTH_A_LOOK)
+
+    def _most_in_flight(self, window: _Window, free: int) -> int:
+        return max(1, free // 4) if self._is_shared(window) else free
 
     def _note(self, heard: Heard) -> None:
         self._ahead = max(self._ahead, heard.date - heard.now)
@@ -279,25 +307,27 @@ class ClickUpPacer:
             if window is not None:
                 window.left -= 1
             else:
-                self._open(_SMALLEST_LIMIT, _SMALLEST_LIMIT - 1, heard.date + CLICKUP_WINDOW)
+                self._open(heard.now, _SMALLEST_LIMIT, _SMALLEST_LIMIT - 1, heard.date + CLICKUP_WINDOW)
             return
         reset = _reset(heard)
         if window is None or reset > window.reset + _SAME_WINDOW:
             if reset + _ROUNDING > self._server_time(heard.now):
-                self._open(limit, left, reset)
+                self._open(heard.now, limit, left, reset)
         elif reset >= window.reset - _SAME_WINDOW:
             window.limit = self.limit = limit
             window.left = min(window.left, left)
-            window.shared = window.shared or limit - left > window.sent
+            window.heard = self._server_time(heard.now)
+            window.others = max(window.others, limit - left - window.sent)
         if self._window is None:
             self._probe_until = -math.inf
 
-    def _open(self, limit: int, left: int, reset: float) -> None:
+    def _open(self, now: float, limit: int, left: int, reset: float) -> None:
         if self._window is not None:
-            self._shared_before = self._window.shared
+            self._others_before = self._window.others_a_second(self._window.heard)
         sent = 1 + self._in_flight
         self.limit = limit
-        self._window = _Window(limit, reset, left, sent, shared=limit - left > sent)
+        others = max(0, limit - left - sent)
+        self._window = _Window(limit, reset, self._server_time(now), left, sent, others)
         self._probe_until = -math.inf
         self._ahead_before, self._ahead = self._ahead, -math.inf
 

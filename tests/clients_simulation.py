@@ -66,10 +66,14 @@ class SlidingSecond:
 
 @dataclass
 class Played:
-    """How it went: seconds from the first start to the last answer, and when the server refused."""
+    """How it went: seconds from the first start to the last answer, and when the server refused.
+
+    `others_refused_at` are the moments, in seconds from the start, at which it refused another program.
+    """
 
     seconds: float
     refused_at: list[float]
+    others_refused_at: list[float] = field(default_factory=list)
 
 
 class _Game:
@@ -91,6 +95,7 @@ class _Game:
         self.latency, self.chance, self.server_ahead = latency, chance, server_ahead
         self.first_connection = first_connection
         self.last = 0.0
+        self.others_refused_at: list[float] = []
         self.events: list[tuple[float, int, Callable[[float], None]]] = []
         self.order = itertools.count()
 
@@ -139,9 +144,10 @@ class _Game:
         self.asleep = 0
 
     def other(self, now: float) -> None:
-        refused = len(self.server.refused_at)
-        self.server.take(now + self.server_ahead)
-        del self.server.refused_at[refused:]
+        let_in, _ = self.server.take(now + self.server_ahead)
+        if not let_in:
+            self.server.refused_at.pop()
+            self.others_refused_at.append(now - START)
 
 
 def play(
@@ -158,7 +164,7 @@ def play(
 ) -> Played:
     """Send so many requests from so many threads; a refused one is sent again.
 
-    `others` are moments, from the start, at which another program sends a request; its refusals are not counted.
+    `others` are moments, from the start, at which another program sends a request; it tries none again.
     `first_connection` delays the very first request on its way there.
     """
     game = _Game(pacer, server, requests, latency, chance, server_ahead, first_connection)
@@ -166,7 +172,7 @@ def play(
         game.at(START + moment, game.other)
     game.begin(threads, START)
     game.run()
-    return Played(game.last - START, server.refused_at)
+    return Played(game.last - START, server.refused_at, game.others_refused_at)
 
 
 def play_two(

@@ -93,6 +93,41 @@ def test_a_token_shared_with_a_steady_program_is_refused_at_most_once_a_window(
     assert played.seconds < 60 * (4 / (1 - share) + 2) + 4 * limit * 0.275 / threads
 
 
+@pytest.mark.parametrize("threads", [8, 64])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.45])
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_a_program_that_shares_the_token_gets_what_it_needs_once_its_pace_is_known(
+    limit: int, share: float, threads: int
+) -> None:
+    """Danger: the other program, somebody's dashboard say, fails for as long as a backfill takes."""
+    played = play(
+        ClickUpPacer(),
+        FixedWindow(limit),
+        6 * limit,
+        threads=threads,
+        latency=between(0.05, 0.5),
+        chance=random.Random(2),
+        others=[number * 60 / (limit * share) for number in range(int(limit * share * 20))],
+    )
+    refused = [moment for moment in played.others_refused_at if moment > 62]
+    assert len(refused) <= 0.02 * limit * share * played.seconds / 60
+    assert played.seconds < 60 * (6 / (1 - share) + 1)
+
+
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_what_another_program_leaves_from_now_on_is_spent(limit: int) -> None:
+    played = play(
+        ClickUpPacer(),
+        FixedWindow(limit),
+        6 * limit,
+        threads=64,
+        latency=between(0.05, 0.5),
+        chance=random.Random(2),
+        others=[number * 120 / limit for number in range(limit)],
+    )
+    assert played.seconds < 60 * 7 + 5
+
+
 @pytest.mark.parametrize("apart", [0, 5, 61.3])
 @pytest.mark.parametrize("limit", [100, 1000])
 def test_two_runs_with_one_token_do_not_drive_each_other_into_refusals(limit: int, apart: float) -> None:
