@@ -364,7 +364,8 @@ class _Program:
             self._ping(settings, "/start")
             in_step = False
             try:
-                state = stack.enter_context(contextlib.closing(self._open_state(settings, lost=lock.taken_before)))
+                state = self._open_state(settings, lock, lost=lock.taken_before)
+                stack.callback(state.close)
                 outcome = self._counted(settings, state)
                 in_step = exit_code(outcome, dry_run=False) == 0
             finally:
@@ -439,17 +440,18 @@ class _Program:
     def _requests(self) -> dict[str, int]:
         return {service: sum(http.requests for http in https) for service, https in self._https.items()}
 
-    def _open_state(self, settings: Settings, *, lost: bool) -> State:
+    def _open_state(self, settings: Settings, lock: Lock, *, lost: bool) -> State:
         state = State.open(settings.state_file, lost=lost)
         try:
             self._bind(settings, state)
+            state.begin_turn(lock)
         except SyncError as error:
             state.close()
             if not (self._flags.force and isinstance(error, StateError)):
                 raise
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.time()))
             log.warning("%s; it is kept as %s", error, set_aside(settings.state_file, f".{stamp}.old"))
-            return self._open_state(settings, lost=True)  # it may know of a create whose answer was lost
+            return self._open_state(settings, lock, lost=True)  # it may know of a create whose answer was lost
         return state
 
     def _bind(self, settings: Settings, state: State) -> None:

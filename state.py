@@ -87,12 +87,15 @@ _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
 class Lock:
     """One run at a time per state file. The kernel lets go of it when the process dies, however it dies.
 
-    It is an exclusive SQLite transaction on an empty file beside the state, which works alike on every system. The file
-    stays, and `taken_before` says whether an earlier run left it: then a state that is not there was lost.
+    It is SQLite's exclusive lock on a file beside the state, which works alike on every system. The file stays, and
+    `taken_before` says whether an earlier run left it: then a state that is not there was lost. It holds two
+    numbers: for which pair of table and List the last run was, and its turn; a state that does not know of that turn is
+    not the one that run has left.
     """
 
     def __init__(self, state_file: Path) -> None:
         path = _beside(Path(os.path.realpath(state_file)), ".lock")  # one lock, also for those who come by a link
+        self._where = str(path)
         self.taken_before = path.exists()
         _create_private(path)
         try:
@@ -105,6 +108,20 @@ class Lock:
             raise StateError(f"{path}: {error}", "check the folder's permissions and free space") from error
         except sqlite3.DatabaseError as error:
             raise StateError(f"{path}: {error}", "this file is the lock: delete it while no run is going") from error
+
+    def last_turn(self, pair: int) -> int:
+        """The turn of the last run, 0 if that was for another pair."""
+        kept, turn = (self._held.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+        return int(turn) if kept == pair else 0
+
+    def keep_turn(self, pair: int, turn: int) -> None:
+        """Remember the turn that the state has begun, and go on holding the lock. Raises StateError on a full disk."""
+        try:
+            self._held.execute(f"PRAGMA application_id={pair}")
+            self._held.execute(f"PRAGMA user_version={turn}")
+            self._held.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _unusable(self._where, error) from error
 
     def release(self) -> None:
         """Let the next run in."""
@@ -122,6 +139,7 @@ class State:
         self._where = where
         self._mutex = threading.RLock()
         self._binding: Mapping[str, str] | None = None
+        self._new = False
 
     @classmethod
     def open(cls, path: Path, *, lost: bool = False) -> State:
@@ -154,6 +172,7 @@ class State:
                 connection.execute(f"PRAGMA user_version={VERSION}")
                 connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
                 state._set("lost", "1" if lost else None)
+            state._new = True
             return state
         state._examine()
         return state
@@ -245,6 +264,25 @@ class State:
         if self._binding is not None:
             bound = {**self._binding, _TABLE_ID: table_id or self._binding[_TABLE_ID]}
             self.keep_values({"binding": json.dumps(bound, sort_keys=True)})
+
+    def begin_turn(self, lock: Lock) -> None:
+        """Count this run, in the state and in the lock.
+
+        Raises StateError where the file does not know of the last run for its pair: it came from a backup, or the disk
+        has lost what it had confirmed.
+        """
+        binding = self._binding or {}
+        pair = zlib.crc32(json.dumps([binding.get("base"), binding.get("list")]).encode()) & 0x7FFFFFFF
+        last, known = lock.last_turn(pair), int(self.value("turn") or 0)
+        if known < last and not self._new:
+            raise StateError(
+                f"{self._where} is older than the last run: what that run read and wrote is not in it",
+                "did it come from a backup? Delete it, but not the .lock file beside it: the next run finds every task "
+                "again, and names the pairs that disagree. --force sets it aside and does that at once",
+            )
+        turn = max(known, last) + 1
+        self.keep_values({"turn": str(turn)})
+        lock.keep_turn(pair, turn)
 
     # --- links
 
@@ -564,6 +602,7 @@ def _closed_on_failure(path: Path | str, where: str) -> Iterator[sqlite3.Connect
 def _held_exclusively(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # so that a COMMIT does not let go of it
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error:
         connection.close()

@@ -98,22 +98,39 @@ def test_with_the_state_lost_the_first_new_lead_waits_out_the_time_of_doubt_and_
         scene.assert_linked(lead, scene.named_by(lead))
 
 
-def test_an_older_copy_of_the_state_makes_no_second_task_and_loses_no_edit(scene: Scene) -> None:
-    """Somebody brings yesterday's file back from a backup."""
+@pytest.mark.parametrize("cure", ["delete", "force"])
+def test_a_state_from_a_backup_is_told_and_what_disagrees_is_named(scene: Scene, cure: str) -> None:
+    """Danger: the old file takes a status that a person has set back since for one that nobody has touched."""
     leads = some_pairs(scene)
     old = scene.state_file.read_bytes()
     later = scene.lead("NEW", "made after the backup")
     scene.edit(leads[0], Status="CONTACTED")
     assert scene.run().code == 0
     scene.later()
+    scene.clickup.set_status(scene.named_by(leads[0]), "to do")
     scene.clickup.set_status(scene.named_by(leads[1]), "complete")
     scene.state_file.write_bytes(old)
-    run = scene.run()
+    for _ in range(2):
+        assert_refused(scene, scene.run(), "is older than the last run")
+    if cure == "delete":
+        scene.state_file.unlink()
+    run = scene.run(*(["--force"] if cure == "force" else []))
     assert (run.code, run.report["phase_1"]["created"]) == (0, 0)
-    assert scene.status(leads[0]) == "CONTACTED"
-    assert scene.status(leads[1]) == "QUALIFIED"
+    named = {conflict["record_id"] for conflict in run.report["conflicts"]}
+    assert named == {leads[0], leads[1]}
     scene.assert_linked(later, scene.named_by(later))
+    scene.assert_in_step()
     assert scene.quiet().code == 0
+
+
+def test_a_run_killed_before_it_wrote_anything_leaves_no_state_that_counts_as_older(scene: Scene) -> None:
+    some_pairs(scene)
+    for _ in range(2):
+        scene.sandbox.faults.add("500", route="list_tasks", times=99)
+        assert scene.run().code == 1
+        scene.sandbox.faults.clear()
+        scene.later()
+    assert scene.run().code == 0
 
 
 # --- damaged ----------------------------------------------------------------------------------------------------------
