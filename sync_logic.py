@@ -1,22 +1,23 @@
 """The decisions: what a run does, and why, from what was read. Pure: no I/O, no clock, no logging.
 
 `plan` takes the world as it was read and answers either a `Plan`, or `Wanted`: readings without which nothing certain
-can be said. The rooms, in the order of the design's tables: statuses of a linked pair (`decide_status`), name and
-details (`decide_content`), which task belongs to a lead (`resolve`), and the brake (`status_changes`).
+can be said. The design's tables have rooms of their own in `decisions`: which task belongs to a lead (`links`), the
+status of a linked pair (`status`), its name and details (`content`), and readings that may be too old to decide on
+(`lateness`). Here they are put together, lead by lead; then come the brake and the parts of a plan.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from decisions.base import as_seen, found_link, having, restores_so_far
+from decisions.content import ContentDecision, decide_content, own_text_notices, with_texts_that_arrived
+from decisions.lateness import evidence_wanted, lead_may_be_older, task_may_be_older
+from decisions.links import Adopted, Linked, Undecided, Unlinked, link_notices, notices_without_lead, resolve
+from decisions.rules import Rules
+from decisions.status import StatusDecision, StatusPair, decide_status, settle, with_status_that_arrived, without_row
 from models import (
-    AnnouncedCreate,
-    AnnouncedLeadWrite,
-    AnnouncedTaskWrite,
     Change,
     Conflict,
     CreateTask,
@@ -25,461 +26,18 @@ from models import (
     Lead,
     Link,
     Notice,
-    NotText,
     Plan,
-    TaskGone,
-    UnreadTask,
     UpdateLead,
     UpdateTask,
     Wanted,
 )
-from status_map import StatusMap, fold
+from status_map import fold
 from text import digest, visible
-from world import ANOTHER_LIST, CLOCK_MARGIN_MS, Index, World, is_record_id, parse_reference
+from world import Index, World, is_record_id
 
-MOST_RESTORES = 3
 LEAD_GONE = "not in the table"
-NEWER_BY_MS = 60_000
-EMPTY = digest("")
 
 _NOT_SHOWN = "it may still be shown as it was before this program's last write"
-
-_CUSTOM_ADDRESS = re.compile(r"https://app\.clickup\.com/t/\d+/[^/?#\s]+/?(?:[?#]\S*)?")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The settings that decide. `task_spelling` and `lead_spelling` say how each side spells a folded status."""
-
-    statuses: StatusMap
-    ignored: frozenset[str] = frozenset()
-    conflict_winner: str = "airtable"
-    missing_task: str = "report"
-    doubt_ms: int = 120_000
-    name_field: str = "Name"
-    status_field: str = "Status"
-    task_id_field: str = "ClickUp Task ID"
-    task_spelling: Mapping[str, str] = field(default_factory=dict)
-    lead_spelling: Mapping[str, str] = field(default_factory=dict)
-
-    def for_task(self, status: str) -> str:
-        """A task status as the List spells it."""
-        return self.task_spelling.get(fold(status), status)
-
-    def for_lead(self, status: str) -> str:
-        """A lead status as the table spells it."""
-        return self.lead_spelling.get(fold(status), status)
-
-
-# --- 4.1 status of a linked pair ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StatusPair:
-    """The two statuses now, the base, and what is known of how they came to be.
-
-    `newer`: without a base, ClickUp's status is provably the newer by more than a minute. `doubtful`: one of our own
-    writes may or may not have been undone by a person. `taken_back`: the status of such a write that a person undid.
-    """
-
-    lead: str | NotText
-    task: str
-    base: tuple[str, str] | None
-    restores: int = 0
-    newer: bool = False
-    doubtful: bool = False
-    taken_back: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusDecision:
-    """What becomes of a pair's status: at most one of the two writes, and where the base moves without one."""
-
-    rule: str
-    task_status: str | None = None
-    lead_status: str | None = None
-    base: tuple[str, str] | None = None
-    restore: bool = False
-    conflict_winner: str = ""
-    problem: str = ""
-    hint: str = ""
-    problem_phase: int = 1
-
-
-def decide_status(pair: StatusPair, rules: Rules) -> StatusDecision:
-    """The table for the status of a linked pair; the first row that fits decides."""
-    statuses, a, c = rules.statuses, pair.lead, pair.task
-    if isinstance(a, NotText):
-        return _not_text(a, rules)
-    unmapped = _unmapped(a, c, rules)
-    if unmapped is not None:
-        return unmapped
-    back = statuses.back(c)
-    if a == "":
-        changed = pair.base is None or fold(c) != fold(pair.base[1])
-        if changed and back is not None:
-            return StatusDecision("the lead has no status and the task's leads back", lead_status=back)
-        # The blank is remembered, so that a status typed afterwards is a change, whatever stood there before.
-        return StatusDecision("the lead has no status", base=(a, c))
-    if statuses.agree(a, c):
-        return StatusDecision("both sides agree", base=(a, c))
-    mapped = statuses.forward(a)
-    if pair.base is None:
-        return _without_base(pair, mapped, back)
-    lead_changed = fold(a) != fold(pair.base[0])
-    task_changed = fold(c) != fold(pair.base[1])
-    if pair.doubtful or (lead_changed and task_changed):
-        if rules.conflict_winner == "clickup" and back is not None:
-            return StatusDecision("both sides changed; ClickUp stands", lead_status=back, conflict_winner="clickup")
-        return StatusDecision("both sides changed; Airtable stands", task_status=mapped, conflict_winner="airtable")
-    if lead_changed:
-        return StatusDecision("the lead's status changed", task_status=mapped)
-    if not task_changed:
-        return StatusDecision("the sides disagree though neither changed", task_status=mapped)
-    if back is not None:
-        return StatusDecision("the task's status changed", lead_status=back)
-    return _no_way_back(c, mapped, pair.restores)
-
-
-def _no_way_back(task_status: str, mapped: str | None, restores: int) -> StatusDecision:
-    if restores >= MOST_RESTORES:
-        return StatusDecision(
-            "restored too often",
-            problem=f"the task is '{visible(task_status)}' again after {MOST_RESTORES} restores; no row of the status "
-            "map leads back from it, so it is left alone",
-            hint="look for a ClickUp automation that moves it, or change the lead's status, or give the task's status "
-            "a two-way row in STATUS_MAP",
-        )
-    return StatusDecision("restored: no row leads back from the task's status", task_status=mapped, restore=True)
-
-
-def _not_text(status: NotText, rules: Rules) -> StatusDecision:
-    return StatusDecision(
-        "the lead's status is not text",
-        problem=f"the lead's status is not text: {visible(status.shown)[:200]}",
-        hint=f"make '{rules.status_field}' a single select or a text field",
-    )
-
-
-def _unmapped(lead: str, task: str, rules: Rules) -> StatusDecision | None:
-    """The first row of the table: a status without a row is left alone on both sides, in silence if it is ignored.
-
-    Each side by itself: a status with a row follows it, whatever the other side ignores under the same name.
-    """
-    lead_odd = lead != "" and rules.statuses.forward(lead) is None
-    task_odd = not rules.statuses.has_task(task)
-    if lead_odd and fold(lead) not in rules.ignored:
-        return _no_row("lead", lead, phase=1)
-    if task_odd and fold(task) not in rules.ignored:
-        return _no_row("task", task, phase=2)
-    return StatusDecision("ignored status") if lead_odd or task_odd else None
-
-
-def _no_row(side: str, status: str, phase: int) -> StatusDecision:
-    return StatusDecision(
-        f"the {side}'s status has no row",
-        problem=f"the {side}'s status '{visible(status)}' has no row in STATUS_MAP",
-        hint=f"add a row for '{visible(status)}' to STATUS_MAP, or name it in IGNORED_STATUSES",
-        problem_phase=phase,
-    )
-
-
-def _without_base(pair: StatusPair, mapped: str | None, back: str | None) -> StatusDecision:
-    if pair.newer and back is not None:
-        return StatusDecision(
-            "nothing is known of earlier; ClickUp's status is newer", lead_status=back, conflict_winner="clickup"
-        )
-    return StatusDecision(
-        "nothing is known of earlier; Airtable stands", task_status=mapped, conflict_winner="airtable"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The base after our own announced writes were recognised among what was read."""
-
-    base: tuple[str, str] | None
-    doubtful: bool = False
-
-
-def settle_task_write(
-    base: tuple[str, str] | None, task_status: str, write: AnnouncedTaskWrite, touched: bool | None
-) -> Settled:
-    """A task status that we announced is ours, and nobody's change.
-
-    `touched`: whether the task's status changed after the write was sent; None where nothing tells.
-    """
-    if not write.status:
-        return Settled(base)
-    before = None if base is None else base[1]
-    return _settled(base, (write.lead_status, write.status), task_status, before, write.status, touched)
-
-
-def settle_lead_write(
-    base: tuple[str, str] | None, lead_status: str | NotText, write: AnnouncedLeadWrite, touched: bool | None
-) -> Settled:
-    """The same of a lead status that we announced."""
-    if isinstance(lead_status, NotText):
-        return Settled(base)
-    before = None if base is None else base[0]
-    return _settled(base, (write.status, write.task_status), lead_status, before, write.status, touched)
-
-
-def _settled(
-    base: tuple[str, str] | None,
-    moved: tuple[str, str],
-    shown: str,
-    before: str | None,
-    written: str,
-    touched: bool | None,
-) -> Settled:
-    if fold(shown) == fold(written):
-        return Settled(moved)
-    if before is None or fold(shown) != fold(before) or touched is False:
-        return Settled(base)
-    return Settled(moved) if touched else Settled(base, doubtful=True)
-
-
-# --- 4.2 name and details, lead to task only --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ContentDecision:
-    """The name and description to write, None where there is nothing to write, and what people should be told."""
-
-    name: str | None = None
-    description: str | None = None
-    notices: tuple[str, ...] = ()
-
-
-def decide_content(lead: Lead, link: Link, task: KnownTask, announced: AnnouncedTaskWrite | None) -> ContentDecision:
-    """Name and details go to the task when the lead's values differ from the base; people's own text stays."""
-    name = description = None
-    notices: list[str] = []
-    if digest(lead.name) != link.name and task.name != digest(lead.name):
-        name = lead.name
-        ours = {link.answered_name} | ({announced.name} if announced else set())
-        if task.name not in ours:
-            notices.append(
-                f"the task had been renamed in ClickUp to '{visible(task.shown_name)}'; the lead's new name replaces it"
-            )
-    if lead.details != link.details and task.description != digest(lead.description):
-        ours = {link.answered_description} | ({announced.description} if announced else set())
-        if task.description in ours:
-            description = lead.description
-        else:
-            notices.append("the lead's details changed, but people have edited the task's description: theirs stays")
-    return ContentDecision(name, description, tuple(notices))
-
-
-# --- 4.3 which task belongs to a lead ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """The lead names its task. `claim`: the task's marker has to be set first."""
-
-    task: KnownTask
-    claim: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A task bears the lead's marker and the lead does not name it. `claim`: it lost its marker, which is set again."""
-
-    task: KnownTask
-    claim: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unlinked:
-    """The lead has no task; `create` says whether it gets one now."""
-
-    create: bool
-    reason: str
-
-
-_OUTSIDE_VIEW = Unlinked(False, "not in the view")
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """Nothing may be written for this lead. `left`: it waits for a later run and nothing is wrong with it."""
-
-    task_id: str
-    error: str
-    hint: str = ""
-    left: bool = False
-
-
-Resolution = Linked | Adopted | Unlinked | Undecided | Wanted
-
-
-def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
-    """The table of links: the task that a lead names, the one that bears its marker, or none."""
-    named = parse_reference(lead.task_cell)
-    if isinstance(named, NotText):
-        return Undecided(
-            "",
-            f"'{rules.task_id_field}' holds {visible(named.shown)[:200]!r}, which is no task id",
-            _address_hint(named.shown, rules),
-        )
-    if named == "":
-        return _without_reference(lead, index, rules, "", "the lead has no task yet")
-    task = index.task(named)
-    if task is TaskGone.DELETED:
-        if rules.missing_task == "recreate":
-            why = "its task was deleted, and MISSING_TASK is recreate"
-            found = _without_reference(lead, index, rules, named, why)
-            return Undecided(named, _NOT_RECREATED, _NOT_RECREATED_HINT) if found == _OUTSIDE_VIEW else found
-        return Undecided(
-            named,
-            "its task was deleted in ClickUp",
-            "restore the task from ClickUp's trash; or empty the lead's "
-            f"'{rules.task_id_field}' to get a new task, or set MISSING_TASK=recreate",
-        )
-    if task is TaskGone.HIDDEN:
-        return _hidden(named, rules)
-    if isinstance(task, UnreadTask):
-        return Undecided(named, task.error, task.hint, task.left)
-    if not isinstance(task, KnownTask):
-        short = index.world.full and not index.world.complete
-        return _not_complete(named) if short else Wanted(tasks=frozenset({named}))
-    if task.marker == lead.id:
-        return Linked(task)
-    if not is_record_id(task.marker):
-        return _claim(lead, task, index, rules)
-    return _named_with_foreign_marker(lead, task, index, rules)
-
-
-_NOT_RECREATED = "its task was deleted in ClickUp, and it gets no new one: it is not in AIRTABLE_VIEW"
-_NOT_RECREATED_HINT = (
-    "restore the task from ClickUp's trash; or bring the lead into the view to get a new task, or empty its Task ID"
-)
-
-
-def _hidden(task_id: str, rules: Rules) -> Undecided:
-    """A hidden task may well live on, so nothing but another task that a person names may take its place."""
-    return Undecided(
-        task_id,
-        "its task cannot be seen with this token",
-        "share the task with the token's user; if it is gone for good, create a task in ClickUp by hand and put its "
-        f"id into the lead's '{rules.task_id_field}': emptying that makes no new one",
-    )
-
-
-def _address_hint(cell: str, rules: Rules) -> str:
-    if _CUSTOM_ADDRESS.fullmatch(cell):
-        return "custom task ids are not supported: copy the task's plain id with 'Copy ID', or empty the cell"
-    return f"empty '{rules.task_id_field}', or put the id of the lead's task there"
-
-
-def _named_with_foreign_marker(lead: Lead, task: KnownTask, index: Index, rules: Rules) -> Resolution:
-    owner_id = task.marker
-    if owner_id not in index.world.leads:
-        return Wanted(leads=frozenset({owner_id}))
-    owner = index.world.leads[owner_id]
-    if owner is None:
-        return _claim(lead, task, index, rules)
-    if parse_reference(owner.task_cell) == task.id:
-        return _without_reference(lead, index, rules, task.id, f"the row is a copy of lead {owner_id}")
-    return Undecided(
-        task.id,
-        f"it names task {task.id}, whose custom field names lead {owner_id}; one of the two was mistyped or swapped",
-        f"put the right id into '{rules.task_id_field}' of both leads, or the right record id into the task's field",
-    )
-
-
-def _claim(lead: Lead, task: KnownTask, index: Index, rules: Rules) -> Resolution:
-    """A task without a living owner goes to the oldest lead that names it."""
-    link = index.link_of_task.get(task.id)
-    if link is not None and link.record_id not in index.world.leads:
-        return Wanted(leads=frozenset({link.record_id}))
-    if link is None and task.elsewhere == ANOTHER_LIST and is_record_id(task.marker):
-        return Undecided(
-            task.id,
-            f"it names task {task.id}, which is in another List and belongs to record {task.marker} of another table",
-            f"if the row is a copy, empty its '{rules.task_id_field}'; if the task is its own, put {lead.id} into the "
-            "task's custom field",
-        )
-    oldest = min(index.namers[task.id], key=lambda each: (each.created, each.id))
-    if oldest.id == lead.id:
-        # Where the task lives in another List, the custom field need not exist.
-        return Linked(task, claim=task.elsewhere != ANOTHER_LIST or task.marker != "")
-    return Undecided(
-        task.id,
-        f"it names task {task.id}, which the older lead {oldest.id} names as well",
-        f"empty '{rules.task_id_field}' of the lead that the task does not belong to",
-    )
-
-
-def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, why: str) -> Resolution:
-    """A lead whose cell is empty, or is read as if it were since it names `not_this`: adopt, create, or nothing."""
-    bearers = [task for task in index.bearers.get(lead.id, ()) if task.id != not_this]
-    unread = [task.id for task in bearers if not task.fresh and index.world.tasks.get(task.id) is None]
-    if unread:
-        return Wanted(tasks=frozenset(unread))
-    if bearers:
-        link = index.world.links.get(lead.id)
-        linked = link.task_id if link is not None else ""
-        return Adopted(min(bearers, key=lambda task: (task.id != linked, task.created, task.id)))
-    for task_id in index.once_its(lead.id):
-        if task_id == not_this:
-            continue
-        task = index.world.tasks.get(task_id)
-        if task is None:
-            return Wanted(tasks=frozenset({task_id}))
-        if task is TaskGone.HIDDEN:
-            return _hidden(task_id, rules)
-        if isinstance(task, UnreadTask):
-            return Undecided(task_id, task.error, task.hint, task.left)
-        link = index.link_of_task.get(task_id)
-        unmarked = isinstance(task, KnownTask) and not is_record_id(task.marker) and task_id not in index.namers
-        if isinstance(task, KnownTask) and unmarked and link is not None and link.record_id == lead.id:
-            return Adopted(task, claim=task.elsewhere != ANOTHER_LIST)
-    return _unlinked(lead, index, rules, why)
-
-
-def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:
-    world = index.world
-    announced = world.creates.get(lead.id)
-    if announced is not None:
-        if lead.id not in world.asked:
-            return Wanted(markers=frozenset({lead.id}))
-        if world.asked[lead.id] - announced.sent < rules.doubt_ms:
-            return Undecided(
-                "",
-                "its task may have been created by an earlier request whose answer was lost",
-                "nothing to do: a later run asks ClickUp again before it creates anything",
-                left=True,
-            )
-    if world.in_view is not None and lead.id not in world.in_view:
-        return _OUTSIDE_VIEW
-    unmapped = _without_row(lead.status, rules)
-    if unmapped is not None:
-        return Undecided("", unmapped.problem, unmapped.hint) if unmapped.problem else Unlinked(False, unmapped.rule)
-    if not world.complete:
-        return _not_complete("")
-    return Unlinked(True, why)
-
-
-def _not_complete(task_id: str) -> Undecided:
-    return Undecided(
-        task_id,
-        "no task is created or linked while the reading of the List is not complete",
-        "run again; if it stays so, ClickUp's listing leaves tasks out",
-        left=True,
-    )
-
-
-def _without_row(status: str | NotText, rules: Rules) -> StatusDecision | None:
-    """What is wrong with the status of a lead that would get a task; None where it has a row, or is blank."""
-    if isinstance(status, NotText):
-        return _not_text(status, rules)
-    return _unmapped(status, rules.statuses.first.task, rules)
-
-
-# --- the plan ---------------------------------------------------------------------------------------------------------
 
 
 def subjects(world: World) -> frozenset[str]:
@@ -585,7 +143,7 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     draft.settled_task_writes.add(record_id)
     link = index.world.links.get(record_id)
     if record_id in index.world.lead_writes and link is not None:
-        draft.links.append(_with(link, base=None))  # whether it arrived shows only if the row is restored
+        draft.links.append(having(link, base=None))  # whether it arrived shows only if the row is restored
     write = index.world.task_writes.get(record_id)
     if write is not None and write.task_id not in index.world.tasks:
         draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))
@@ -594,9 +152,7 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
         draft.wanted.append(Wanted(markers=frozenset({record_id})))
     elif announced is not None and index.world.asked[record_id] - announced.sent >= rules.doubt_ms:
         draft.settled_creates.add(record_id)  # a row that is restored before this must not get a second task
-    for task in index.bearers.get(record_id, ()):
-        if task.fresh and task.id not in index.namers:
-            draft.notices.append(Notice(record_id, task.id, "the task's lead is not in the table; it is left alone"))
+    draft.notices.extend(notices_without_lead(record_id, index))
 
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
@@ -608,35 +164,13 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             continue
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         if link.record_id not in decided or gone:
-            seen = _seen(link, task)
+            seen = as_seen(link, task)
             write = index.world.task_writes.get(link.record_id)
             if gone and write is not None and write.task_id == task_id:
-                base = settle_task_write(link.base, task.status, write, touched=False).base
-                seen = _with(_with_texts_that_arrived(seen, task, write), base=base)
+                seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
                 draft.links.append(seen)
             draft.unchanged += int(not gone)
-
-
-def _with(link: Link, **values: Any) -> Link:
-    """The link with these values: itself where it has them already, as nearly every link of a full run does.
-
-    A copy takes longer than all else that is done for a pair in which nothing changed.
-    """
-    for name, value in values.items():
-        if getattr(link, name) != value:
-            return dataclasses.replace(link, **values)
-    return link
-
-
-def _seen(link: Link, task: KnownTask) -> Link:
-    return _with(
-        link,
-        seen_status=task.status,
-        seen_name=task.name,
-        seen_description=task.description,
-        elsewhere=task.elsewhere,
-    )
 
 
 def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
@@ -672,63 +206,29 @@ def _create(lead: Lead, status: str, rules: Rules, reason: str) -> CreateTask:
     return CreateTask(lead.id, lead.name, lead.description, rules.for_task(mapped), status, lead.details, reason)
 
 
-def _new_link(lead: Lead, task: KnownTask) -> Link:
-    """A link without a base: what the lead says now counts as brought to the task, which keeps its own text.
-
-    The description counts as ours only where it is empty or just what we would write: people's text is never ours.
-    """
-    ours = task.description in (EMPTY, digest(lead.description))
-    return Link(
-        lead.id,
-        task.id,
-        None,
-        digest(lead.name),
-        lead.details,
-        "",
-        task.description if ours else "",
-        task.status,
-        task.name,
-        task.description,
-        task.created,
-        task.elsewhere,
-    )
-
-
-def _created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
-    """The link of a task that our own announced create made: the base is what that create carried."""
-    return Link(
-        record_id=created.record_id,
-        task_id=task.id,
-        base=(created.lead_status, created.status),
-        name=created.name,
-        details=created.details,
-        answered_name=created.name,
-        answered_description=created.description,
-        seen_status=task.status,
-        seen_name=task.name,
-        seen_description=task.description,
-        created=task.created,
-        elsewhere=task.elsewhere,
-    )
+# --- a linked pair ----------------------------------------------------------------------------------------------------
 
 
 def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules, draft: _Draft) -> None:
     world, task = index.world, found.task
     known = world.links.get(lead.id)
     known = known if known is not None and known.task_id == task.id else None
-    link = _seen(known, task) if known is not None else _found_link(lead, task, world)
+    link = as_seen(known, task) if known is not None else found_link(lead, task, world)
     if link is None:
         draft.wanted.append(Wanted(leads=frozenset({lead.id})))
         return
-    wanted = _evidence_wanted(lead, link, task, world, rules)
+    wanted = evidence_wanted(lead, link, task, world, rules)
     if wanted:
         draft.wanted.append(wanted)
         return
     before = link
-    status_pair, link = _settle(lead, before, task, world)
+    status_pair, link = settle(lead, before, task, world)
+    task_write = world.task_writes.get(lead.id)
+    if task_write is not None and task_write.task_id == task.id:
+        link = with_texts_that_arrived(link, task, task_write)
     status = decide_status(status_pair, rules)
-    content = decide_content(lead, link, task, world.task_writes.get(lead.id))
-    if _lead_may_be_older(lead, before, status, world, rules) or _task_may_be_older(lead, task, status, content, world):
+    content = decide_content(lead, link, task, task_write)
+    if lead_may_be_older(lead, before, status, world, rules) or task_may_be_older(lead, task, status, content, world):
         # The watermark may pass a change of the task that this reading shows: a later run reads both again.
         draft.left.append(
             Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again", look=True)
@@ -743,11 +243,11 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
         draft.settled_task_writes.add(lead.id)
         draft.settled_lead_writes.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
-    if known is not None and lead.id not in world.task_writes:
+    if known is not None and task_write is None:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and lead.id not in world.creates:
-        _report_own_texts(lead, task, draft)
-    _report_others(lead, found, index, draft)
+        draft.notices.extend(own_text_notices(lead, task))
+    draft.notices.extend(link_notices(lead, found, index))
     update = _task_update(lead, task, found, status, content, rules)
     if update is not None:
         draft.task_updates.append(update)
@@ -760,183 +260,14 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     draft.verdicts[lead.id] = status.rule
 
 
-def _found_link(lead: Lead, task: KnownTask, world: World) -> Link | None:
-    """The link of a task that was not linked yet; None while the lead's details are not known."""
-    if not lead.description:
-        return None
-    created = world.creates.get(lead.id)
-    if created is not None and task.marker == lead.id:
-        return _created_link(created, task)
-    return _new_link(lead, task)
-
-
 def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision, rules: Rules) -> Link:
     """The link with what this reading alone settles: a base, a status without a row, texts that need not be written."""
     if status.base is not None:
-        link = _with(link, base=status.base, restores=_restores(link, status.base), passed="")
-    elif isinstance(lead.status, str) and lead.status and _without_row(lead.status, rules):
-        link = _with(link, passed=lead.status)
+        link = having(link, base=status.base, restores=restores_so_far(link, status.base), passed="")
+    elif isinstance(lead.status, str) and lead.status and without_row(lead.status, rules):
+        link = having(link, passed=lead.status)
     if content.name is None and content.description is None:
-        link = _with(link, name=digest(lead.name), details=lead.details)
-    return link
-
-
-def _restores(link: Link, base: tuple[str, str]) -> int:
-    """Restores are counted until the lead changes."""
-    same_lead = link.base is not None and fold(link.base[0]) == fold(base[0])
-    return link.restores if same_lead else 0
-
-
-def _evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules: Rules) -> Wanted | None:
-    """What must be read before this pair can be decided."""
-    task_write = world.task_writes.get(lead.id)
-    if task_write and not lead.description:
-        return Wanted(leads=frozenset({lead.id}))
-    lead_write = world.lead_writes.get(lead.id)
-    renamed = task.name not in (link.answered_name, link.name) and digest(lead.name) not in (link.name, task.name)
-    stale = not task.fresh and (task_write or lead_write or renamed or _agrees_anew(lead, link, task, rules))
-    if stale or _unseen(lead, link, task, world):
-        return Wanted(tasks=frozenset({task.id}))
-    unasked = task.id not in world.status_since
-    if task_write and _may_be_touched(link, task, task_write) and unasked:
-        return Wanted(task_status_since=frozenset({task.id}))
-    if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
-        return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
-    if _differs_from_our_write(lead, link, world, rules) and _after_our_write(link) not in world.lead_after:
-        return Wanted(lead_status_after=frozenset({_after_our_write(link)}))
-    if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:
-        disagree = _unmapped(lead.status, task.status, rules) is None and not (
-            rules.statuses.agree(lead.status, task.status)
-        )
-        if disagree and rules.statuses.back(task.status) is not None:
-            if unasked:
-                return Wanted(task_status_since=frozenset({task.id}))
-            began = world.status_since[task.id]
-            if began is not None and (lead.id, began - NEWER_BY_MS) not in world.lead_before:
-                return Wanted(lead_status_before=frozenset({(lead.id, began - NEWER_BY_MS)}))
-    return None
-
-
-def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:
-    """Whether the lead shows another status than the base so soon after our own write that the reading may be older."""
-    if not link.lead_written or link.base is None or not isinstance(lead.status, str):
-        return False
-    # A time far ahead of now was taken from a wrong clock, and says nothing.
-    recent = abs(world.airtable_now - link.lead_written) < rules.doubt_ms
-    return recent and fold(lead.status) != fold(link.base[0])
-
-
-def _after_our_write(link: Link) -> tuple[str, int]:
-    return link.record_id, link.lead_written + CLOCK_MARGIN_MS
-
-
-def _lead_may_be_older(lead: Lead, link: Link, status: StatusDecision, world: World, rules: Rules) -> bool:
-    """Whether the reading of the lead may be older than our own last write of its status.
-
-    A modification that Airtable tells of after the write proves that it is not. Where the outcome of the write is not
-    known, it is only made again; to act as if it had never been made is left to a later run.
-    """
-    if _differs_from_our_write(lead, link, world, rules):
-        return not world.lead_after[_after_our_write(link)]
-    write = world.lead_writes.get(lead.id)
-    if write is None or not isinstance(lead.status, str) or status.lead_status is not None:
-        return False
-    recent = world.airtable_now - write.sent < rules.doubt_ms
-    return recent and fold(lead.status) != fold(write.status) and not world.lead_after[lead.id, write.sent]
-
-
-def _task_may_be_older(
-    lead: Lead, task: KnownTask, status: StatusDecision, content: ContentDecision, world: World
-) -> bool:
-    """The same of the task, where the outcome of our own last write is not known: its status, name and description."""
-    write = world.task_writes.get(lead.id)
-    if write is None or write.task_id != task.id or write.sent <= world.surely_listed:
-        return False
-    if task.updated >= write.sent - CLOCK_MARGIN_MS:
-        return False
-    parts = (
-        (fold(write.status), fold(task.status), status.task_status),
-        (write.name, task.name, content.name),
-        (write.description, task.description, content.description),
-    )
-    return any(sent and shown != sent and again is None for sent, shown, again in parts)
-
-
-def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:
-    """Whether the lead's new status agrees with what was last seen of its task: then no write would show the task."""
-    if link.base is None or not isinstance(lead.status, str) or fold(lead.status) == fold(link.base[0]):
-        return False
-    return rules.statuses.agree(lead.status, task.status)
-
-
-def _unseen(lead: Lead, link: Link, task: KnownTask, world: World) -> bool:
-    """Whether the lead changed and its task is so new that the poll may have left it out."""
-    if task.fresh or link.created <= world.surely_listed:
-        return False
-    now = lead.status if isinstance(lead.status, str) else ""
-    changed = link.base is None or fold(now) != fold(link.base[0]) or digest(lead.name) != link.name
-    return changed or lead.details != link.details
-
-
-def _may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> bool:
-    """Whether a task that still has its old status was written to after our announced write was sent.
-
-    A second of margin: the time of sending comes from the whole seconds of a `Date` header.
-    """
-    unchanged = link.base is not None and fold(task.status) == fold(link.base[1])
-    return (
-        bool(write.status)
-        and unchanged
-        and fold(task.status) != fold(write.status)
-        and (task.updated > write.sent + 1000)
-    )
-
-
-def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
-    """Whether the task's status was changed after our announced write was sent; None where nothing tells.
-
-    The time in a status begins anew when a task is moved to another List, so it tells nothing of a task that was moved.
-    """
-    if not _may_be_touched(link, task, write):
-        return False
-    known, began = world.links.get(lead.id), world.status_since.get(task.id)
-    if began is None or (known is not None and known.elsewhere != task.elsewhere):
-        return None
-    return began > write.sent
-
-
-def _settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[StatusPair, Link]:
-    """First of all: a value equal to one announced for that side is ours; it moves the base."""
-    base, doubtful, taken_back = link.base, False, ""
-    task_write = world.task_writes.get(lead.id)
-    if task_write and task_write.task_id == task.id:
-        settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world))
-        base, doubtful = settled.base, settled.doubtful
-        if base != link.base and fold(task.status) != fold(task_write.status):
-            taken_back = task_write.status
-        link = _with_texts_that_arrived(link, task, task_write)
-    lead_write = world.lead_writes.get(lead.id)
-    if lead_write and lead_write.task_id == task.id:
-        settled = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
-        base, doubtful = settled.base, doubtful or settled.doubtful
-    restores = _restores(link, base) if base is not None else 0
-    link = _with(link, base=base, restores=restores)
-    newer = False
-    began = world.status_since.get(task.id)
-    if base is None and began is not None:
-        newer = bool(world.lead_before.get((lead.id, began - NEWER_BY_MS)))
-    return StatusPair(lead.status, task.status, base, restores, newer, doubtful, taken_back), link
-
-
-def _with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
-    """A name or description that we announced and the task bears was brought, so that taking it back is a change.
-
-    The announcement does not hold the digest of the details, so "" stands for it: no lead's details equal that.
-    """
-    if task.name == write.name:
-        link = _with(link, name=write.name, answered_name=task.name)
-    if task.description == write.description:
-        link = _with(link, details="", answered_description=task.description)
+        link = having(link, name=digest(lead.name), details=lead.details)
     return link
 
 
@@ -963,9 +294,7 @@ def _report_pair(
     draft.notices.extend(Notice(lead.id, task.id, text, phase=int(writes)) for text in content.notices)
 
 
-def _report_comings_and_goings(
-    lead: Lead, task: KnownTask, known: Link, status: StatusDecision, draft: _Draft
-) -> None:
+def _report_comings_and_goings(lead: Lead, task: KnownTask, known: Link, status: StatusDecision, draft: _Draft) -> None:
     """A status that people left and came back to is no change since the base, yet it was typed, and is written over."""
     if status.conflict_winner or known.base is None:
         return
@@ -975,36 +304,6 @@ def _report_comings_and_goings(
     if status.lead_status is not None and known.passed:
         text = f"the lead's status went from '{visible(known.passed)}' back to '{visible(known.base[0])}'"
         draft.notices.append(Notice(lead.id, task.id, f"{text}; only the task's status changed, and is taken", phase=2))
-
-
-def _report_own_texts(lead: Lead, task: KnownTask, draft: _Draft) -> None:
-    """A task that is linked without a create of ours keeps its texts: which side changed last is not known."""
-    differing = [
-        what
-        for what, differs in (
-            (f"its name '{visible(task.shown_name)}'", task.name != digest(lead.name)),
-            ("its description", task.description not in (EMPTY, digest(lead.description))),
-        )
-        if differs
-    ]
-    if differing:
-        text = f"linked; the task keeps {' and '.join(differing)} until the lead's changes"
-        draft.notices.append(Notice(lead.id, task.id, text, routine=True))
-
-
-def _report_others(lead: Lead, found: Linked | Adopted, index: Index, draft: _Draft) -> None:
-    task = found.task
-    for other in index.bearers.get(lead.id, ()):
-        if other.id != task.id and other.fresh:
-            text = f"this task bears the marker of a lead whose task is {task.id}; it is left alone"
-            draft.notices.append(Notice(lead.id, other.id, text))
-    if task.elsewhere and task.fresh and index.world.full:
-        text = f"the task is {task.elsewhere}; it is still followed"
-        draft.notices.append(Notice(lead.id, task.id, text, routine=True))
-    named = parse_reference(lead.task_cell) if isinstance(found, Adopted) else ""
-    if isinstance(named, str) and named:
-        text = f"'{named}' in its Task ID cell belonged to another lead or a deleted task"
-        draft.notices.append(Notice(lead.id, task.id, text, phase=1))
 
 
 def _task_update(

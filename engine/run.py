@@ -13,6 +13,7 @@ from budget import CLICKUP_PER_MINUTE
 from clients.errors import ApiError, InvalidRequest, NotFound
 from clients.pacing import CLICKUP_WINDOW
 from config import Settings, fingerprint
+from decisions.rules import Rules
 from engine import setup as setup_room
 from engine.carrying_out import CarryingOut, Progress, claims
 from engine.reading import OVERLAP_SECONDS, Reading, Tools
@@ -20,7 +21,7 @@ from engine.setup import Setup, left_out
 from errors import ConfigError, SafetyStop, SyncError
 from models import Failure, Notice, Outcome, Plan
 from state import State
-from sync_logic import LEAD_GONE, Rules, brakes, in_turn, limited, plan, status_changes, subjects
+from sync_logic import LEAD_GONE, brakes, in_turn, limited, plan, status_changes, subjects
 from text import visible
 
 _MOST_ROUNDS = 50

@@ -21,12 +21,13 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"terminal", "demo", "limits", "live_test"}),
     frozenset({"engine"}),
     frozenset({"sync_logic", "state", "clients", "report"}),
+    frozenset({"decisions"}),
     frozenset({"models", "world", "status_map", "config", "text", "errors", "clock", "budget"}),
 )
 # They know nothing of the rest, so that everything can rest on them.
 FOUNDATIONS = {"models", "status_map", "text", "errors", "clock"}
 # Decisions and texts: no effect, no clock, no chance, nothing that differs between two calls.
-PURE = {"sync_logic", "budget", "world", "models", "status_map", "text", "report"}
+PURE = {"sync_logic", "decisions", "budget", "world", "models", "status_map", "text", "report"}
 EFFECTS = {
     "os", "pathlib", "shutil", "tempfile", "subprocess", "socket", "sqlite3", "time", "random", "secrets", "uuid",
     "logging", "threading", "concurrent", "asyncio", "multiprocessing",

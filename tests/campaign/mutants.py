@@ -20,6 +20,8 @@ from unittest import mock
 
 import requests
 
+import decisions.lateness
+import decisions.status
 import engine.carrying_out
 import engine.run
 import sync_logic
@@ -27,12 +29,13 @@ from clients.airtable import AirtableClient
 from clients.clickup import ClickUpClient, Key, _Given
 from clients.errors import InvalidRequest, NotFound, ServiceError
 from clients.http import Http
+from decisions.rules import Rules
+from decisions.status import Settled
 from engine.carrying_out import CarryingOut
 from engine.reading import Reading
 from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
 from state import State
 from status_map import StatusMap, fold
-from sync_logic import Rules
 from tests import test_late_listings
 from tests.campaign.kills import Totals
 from tests.campaign.wire import DirectScene
@@ -156,7 +159,7 @@ def _no_doubt() -> Patch:
 
 
 def _base_as_it_was(base: tuple[str, str] | None, *_: object, **__: object) -> Any:
-    return sync_logic.Settled(base)
+    return Settled(base)
 
 
 def _links_as_they_were(link: Link, *_: object) -> Link:
@@ -227,19 +230,19 @@ MUTANTS = (
         "echo on a task not recognised",
         "a task status that was announced is not known as ours when it is read",
         "tests/test_taken_back.py::test_a_status_taken_back_after_a_run_died_is_taken_back_on_the_task",
-        _replaced(sync_logic, "settle_task_write", _base_as_it_was),
+        _replaced(decisions.status, "settle_task_write", _base_as_it_was),
     ),
     Mutant(
         "echo on a lead not recognised",
         "a lead status that was announced is not known as ours when it is read",
         "tests/test_taken_back.py::test_a_task_put_back_after_a_run_died_puts_its_lead_back",
-        _replaced(sync_logic, "settle_lead_write", _base_as_it_was),
+        _replaced(decisions.status, "settle_lead_write", _base_as_it_was),
     ),
     Mutant(
         "echo of texts not recognised",
         "a name that was announced and has arrived does not count as brought",
         "tests/test_taken_back.py::test_a_name_that_is_taken_back_after_a_run_died_is_taken_back_on_the_task",
-        _replaced(sync_logic, "_with_texts_that_arrived", _links_as_they_were),
+        _replaced(sync_logic, "with_texts_that_arrived", _links_as_they_were),
     ),
     Mutant(
         "no marker in the create",
@@ -306,21 +309,21 @@ MUTANTS = (
         "an older listing of a lead believed",
         "a lead that a listing shows as it was before our own write is taken to have been changed back",
         "tests/test_late_listings.py::test_a_tasks_status_just_carried_to_its_lead_is_not_taken_back",
-        _replaced(sync_logic, "_differs_from_our_write", _no),
+        _replaced(decisions.lateness, "_differs_from_our_write", _no),
         {"lag": test_late_listings.airtable, "flags": ("--full",)},
     ),
     Mutant(
         "an unanswered write of a task forgotten",
         "a task that may be shown as it was before a write without an answer counts as not written",
         "tests/test_late_listings.py::test_a_lead_put_back_right_after_a_run_died_behind_its_write_stays_put_back",
-        _replaced(sync_logic, "_task_may_be_older", _no),
+        _replaced(sync_logic, "task_may_be_older", _no),
         {"lag": test_late_listings.clickup_by_id_too, "flags": ("--full",)},
     ),
     Mutant(
         "an unanswered write of a lead forgotten",
         "a lead that may be shown as it was before a write without an answer counts as not written",
         "tests/test_late_listings.py::test_a_task_put_back_right_after_a_run_died_behind_its_write_stays_put_back",
-        _replaced(sync_logic, "_lead_may_be_older", _no),
+        _replaced(sync_logic, "lead_may_be_older", _no),
         {"lag": test_late_listings.airtable, "flags": ("--full",)},
     ),
     Mutant(
@@ -364,7 +367,7 @@ MUTANTS = (
         "restores without end",
         "a task is put back as often as somebody's automation moves it",
         "tests/test_limits_of_plans.py::test_a_rule_that_always_moves_a_task_back_is_given_up_and_named",
-        _replaced(sync_logic, "MOST_RESTORES", 10**9),
+        _replaced(decisions.status, "MOST_RESTORES", 10**9),
     ),
     Mutant(
         "no brake",

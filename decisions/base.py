@@ -1,0 +1,91 @@
+"""What a link keeps: the base, and what was last seen on each side. How it begins and how it moves."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from models import AnnouncedCreate, KnownTask, Lead, Link
+from status_map import fold
+from text import digest
+from world import World
+
+EMPTY = digest("")
+
+
+def having(link: Link, **values: Any) -> Link:
+    """The link with these values: itself where it has them already, as nearly every link of a full run does.
+
+    A copy takes longer than all else that is done for a pair in which nothing changed.
+    """
+    for name, value in values.items():
+        if getattr(link, name) != value:
+            return dataclasses.replace(link, **values)
+    return link
+
+
+def as_seen(link: Link, task: KnownTask) -> Link:
+    """The link with what was read of its task."""
+    return having(
+        link,
+        seen_status=task.status,
+        seen_name=task.name,
+        seen_description=task.description,
+        elsewhere=task.elsewhere,
+    )
+
+
+def restores_so_far(link: Link, base: tuple[str, str]) -> int:
+    """Restores are counted until the lead changes."""
+    same_lead = link.base is not None and fold(link.base[0]) == fold(base[0])
+    return link.restores if same_lead else 0
+
+
+def found_link(lead: Lead, task: KnownTask, world: World) -> Link | None:
+    """The link of a task that was not linked yet; None while the lead's details are not known."""
+    if not lead.description:
+        return None
+    created = world.creates.get(lead.id)
+    if created is not None and task.marker == lead.id:
+        return _created_link(created, task)
+    return _new_link(lead, task)
+
+
+def _created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
+    """The link of a task that our own announced create made: the base is what that create carried."""
+    return Link(
+        record_id=created.record_id,
+        task_id=task.id,
+        base=(created.lead_status, created.status),
+        name=created.name,
+        details=created.details,
+        answered_name=created.name,
+        answered_description=created.description,
+        seen_status=task.status,
+        seen_name=task.name,
+        seen_description=task.description,
+        created=task.created,
+        elsewhere=task.elsewhere,
+    )
+
+
+def _new_link(lead: Lead, task: KnownTask) -> Link:
+    """A link without a base: what the lead says now counts as brought to the task, which keeps its own text.
+
+    The description counts as ours only where it is empty or just what we would write: people's text is never ours.
+    """
+    ours = task.description in (EMPTY, digest(lead.description))
+    return Link(
+        lead.id,
+        task.id,
+        None,
+        digest(lead.name),
+        lead.details,
+        "",
+        task.description if ours else "",
+        task.status,
+        task.name,
+        task.description,
+        task.created,
+        task.elsewhere,
+    )

@@ -1,0 +1,66 @@
+"""4.2 Name and details, lead to task only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from decisions.base import EMPTY, having
+from models import AnnouncedTaskWrite, KnownTask, Lead, Link, Notice
+from text import digest, visible
+
+
+@dataclass(frozen=True, slots=True)
+class ContentDecision:
+    """The name and description to write, None where there is nothing to write, and what people should be told."""
+
+    name: str | None = None
+    description: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+def decide_content(lead: Lead, link: Link, task: KnownTask, announced: AnnouncedTaskWrite | None) -> ContentDecision:
+    """Name and details go to the task when the lead's values differ from the base; people's own text stays."""
+    name = description = None
+    notices: list[str] = []
+    if digest(lead.name) != link.name and task.name != digest(lead.name):
+        name = lead.name
+        ours = {link.answered_name} | ({announced.name} if announced else set())
+        if task.name not in ours:
+            notices.append(
+                f"the task had been renamed in ClickUp to '{visible(task.shown_name)}'; the lead's new name replaces it"
+            )
+    if lead.details != link.details and task.description != digest(lead.description):
+        ours = {link.answered_description} | ({announced.description} if announced else set())
+        if task.description in ours:
+            description = lead.description
+        else:
+            notices.append("the lead's details changed, but people have edited the task's description: theirs stays")
+    return ContentDecision(name, description, tuple(notices))
+
+
+def with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
+    """A name or description that we announced and the task bears was brought, so that taking it back is a change.
+
+    The announcement does not hold the digest of the details, so "" stands for it: no lead's details equal that.
+    """
+    if task.name == write.name:
+        link = having(link, name=write.name, answered_name=task.name)
+    if task.description == write.description:
+        link = having(link, details="", answered_description=task.description)
+    return link
+
+
+def own_text_notices(lead: Lead, task: KnownTask) -> Iterator[Notice]:
+    """A task that is linked without a create of ours keeps its texts: which side changed last is not known."""
+    differing = [
+        what
+        for what, differs in (
+            (f"its name '{visible(task.shown_name)}'", task.name != digest(lead.name)),
+            ("its description", task.description not in (EMPTY, digest(lead.description))),
+        )
+        if differs
+    ]
+    if differing:
+        text = f"linked; the task keeps {' and '.join(differing)} until the lead's changes"
+        yield Notice(lead.id, task.id, text, routine=True)
