@@ -1,4 +1,4 @@
-"""The command line: flags, wiring, exit code."""
+"""The command: wiring, exit code, and what is said at its end."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from config import Settings, binding, files_of, load
 from engine import Options, Progress, Tools, check, sync
 from engine.setup import Setup, table_id
 from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
+from flags import parse
 from models import Notice, Outcome
 from report import (
     as_json,
@@ -55,12 +56,10 @@ from report import (
 )
 from state import Lock, State, files_beside, set_aside
 from text import visible
-from world import is_record_id
 
 if TYPE_CHECKING:
     from live_test import LiveTest
 
-VERSION = "1.0.0"
 WORKERS = 64
 GRACE_SECONDS = 8.0
 LIVE_TEST_GRACE_SECONDS = 60.0
@@ -100,7 +99,7 @@ def main(
     out, err = stdout or _forgiving(sys.stdout), stderr or _forgiving(sys.stderr)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            flags = _flags(argv)
+            flags = parse(argv)
     except SystemExit as done:
         _put(out, [])
         return int(done.code or 0)
@@ -135,74 +134,6 @@ def _rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-# --- flags ------------------------------------------------------------------------------------------------------------
-
-
-def _flags(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    flags = parser.parse_args(argv)
-    if flags.live_test and not flags.check:
-        parser.error("--live-test goes with --check")
-    if flags.yes and not flags.live_test:
-        parser.error("--yes goes with --check --live-test")
-    return flags
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m main",
-        description="Keep the leads of an Airtable table and the tasks of a ClickUp List in step. Settings come from "
-        "the environment or from .env; .env.example explains them.",
-        epilog="Exit codes: 0 in step, 1 something failed or is left for the next run, 2 wrong flags or settings, "
-        "3 a person is needed, 75 another run is at work.",
-        allow_abbrev=False,
-    )
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--dry-run", action="store_true", help="print what a run would do, and write nothing")
-    mode.add_argument("--check", action="store_true", help="examine the set-up, read-only")
-    mode.add_argument("--demo", action="store_true", help="the whole story on the built-in stand-in; no account needed")
-    mode.add_argument("--explain", type=_record_id, metavar="RECORD_ID", help="what a run would do with one lead")
-    parser.add_argument(
-        "--live-test",
-        action="store_true",
-        help="goes along with --check and tries the sync and the services once, on a scratch table and List",
-    )
-    parser.add_argument("--yes", action="store_true", help="let the live test go on without asking")
-    parser.add_argument("--full", action="store_true", help="read everything instead of what changed")
-    parser.add_argument(
-        "--only",
-        type=_record_id,
-        action="append",
-        default=[],
-        metavar="RECORD_ID",
-        help="only this lead and its task; may be given several times",
-    )
-    parser.add_argument("--limit", type=_count, metavar="N", help="create N new tasks at most")
-    parser.add_argument("--phase", type=int, choices=(1, 2), help="only one direction: 1 to ClickUp, 2 to Airtable")
-    parser.add_argument("--force", action="store_true", help="go on although unusually much would change")
-    parser.add_argument("--env-file", type=Path, metavar="PATH", help="read settings from this file instead of .env")
-    parser.add_argument("--report", type=Path, metavar="PATH", help="write the JSON report to a file")
-    parser.add_argument("--json", action="store_true", help="print the JSON report on stdout")
-    amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("-v", "--verbose", action="store_true", help="say more: each request, each wait")
-    amount.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong or was decided")
-    parser.add_argument("--no-color", action="store_true", help="no colour; the variable NO_COLOR does the same")
-    parser.add_argument("--version", action="version", version=f"airtable-clickup-sync {VERSION}")
-    return parser
-
-
-def _record_id(text: str) -> str:
-    if not is_record_id(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no record id; one is rec and 14 letters or digits")
-    return text
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
-    return int(text)
 
 
 # --- one command line -------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import main
+from flags import VERSION
 from sandbox.faults import Fault
 from state import Lock
 from tests.scene import TOP, Scene
@@ -90,7 +91,7 @@ def test_help_and_version_go_to_stdout() -> None:
     code, out, err = run("--help")
     assert (code, err) == (0, "")
     assert "--dry-run" in out
-    assert run("--version") == (0, f"airtable-clickup-sync {main.VERSION}\n", "")
+    assert run("--version") == (0, f"airtable-clickup-sync {VERSION}\n", "")
 
 
 def test_the_readme_names_every_flag_and_nothing_else() -> None:

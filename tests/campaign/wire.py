@@ -25,6 +25,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+import flags
 import main
 from sandbox.airtable import Airtable
 from sandbox.clickup import ClickUp
@@ -34,7 +35,7 @@ from sandbox.wire import Answer, Clock
 from state import State
 from tests.scene import START, Run, Scene
 
-_PARSER = functools.lru_cache(maxsize=1)(main._parser)
+_PARSER = functools.lru_cache(maxsize=1)(flags._parser)
 _WORKERS = {"sync", "both", "each", "clickup", "airtable"}
 
 
@@ -148,7 +149,7 @@ def _directly(sandbox: Sandbox, fate: Fate) -> Iterator[None]:
         mock.patch.object(State, "_transaction", fated),
         mock.patch("engine.reading.both", one_by_one),
         mock.patch.object(main, "WORKERS", 1),
-        mock.patch.object(main, "_parser", _PARSER),
+        mock.patch.object(flags, "_parser", _PARSER),
     ):
         yield
 
