@@ -18,7 +18,7 @@ TOP = Path(__file__).resolve().parent.parent
 # From the top down. A module imports only from floors below its own; on the lowest floor, neighbours may be imported.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"main"}),
-    frozenset({"flags", "terminal", "demo", "limits", "live_test"}),
+    frozenset({"flags", "output", "terminal", "counting", "stopping", "demo", "limits", "live_test"}),
     frozenset({"engine"}),
     frozenset({"sync_logic", "state", "clients", "report"}),
     frozenset({"decisions"}),

@@ -1,0 +1,132 @@
+"""Where a run's words go: streams, plain lines where there is no terminal, and the report's file."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from config import files_of
+from engine import Progress
+from errors import ConfigError
+from state import files_beside
+from text import visible
+
+
+def forgiving(stream: TextIO | None) -> TextIO:
+    """A stream that shows a letter which its encoding does not have as an escape; of a closed one, nowhere."""
+    if stream is None:
+        # Opened and kept: what is opened next gets the number of the closed stream, and a crash would write into it.
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+class Show(Progress, Protocol):
+    """Who shows how far a run is, and its messages meanwhile."""
+
+    def waiting(self, reason: str, seconds: float) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """Progress without a terminal: a line for each stage."""
+
+    def __init__(self, say: Callable[[str], None], *, quiet: bool) -> None:
+        self._say = say
+        self._quiet = quiet
+
+    def stage(self, name: str, total: int) -> None:
+        if not self._quiet:
+            self._say(f"{name} ({total:,})" if total else name)
+
+    def step(self, count: int = 1) -> None:
+        """Not worth a line."""
+
+    def waiting(self, reason: str, seconds: float) -> None:
+        """The log tells it to those who want to know."""
+
+    def say(self, line: str) -> None:
+        self._say(line)
+
+    def close(self) -> None:
+        """Nothing to take away."""
+
+
+class ToLines(logging.Handler):
+    """Log messages as plain lines."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(visible(record.getMessage()))
+
+
+# --- the report's file ------------------------------------------------------------------------------------------------
+
+
+def report_file(path: Path | None, environ: Mapping[str, str], env_file: Path | None) -> Path | None:
+    """Where the report goes, which is never a file that the program lives on. Raises ConfigError."""
+    target = _writable(path)
+    if target is not None:
+        settings_file, state_file = files_of(environ, env_file)
+        if any(_is_same(target, own) for own in (settings_file, *files_beside(state_file))):
+            raise ConfigError(
+                [f"--report: {path} holds the settings or the state of the sync"],
+                "give the path of another file",
+            )
+    return target
+
+
+def _writable(path: Path | None) -> Path | None:
+    """The file that the report goes to. Raises ConfigError where none can be written."""
+    if path is None:
+        return None
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise ConfigError([f"--report: {path} is no file"], "give the path of a file")
+        _temporary(target.parent).unlink()
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            [f"--report: {path} cannot be written: {reason}"], "give a path in a folder of yours"
+        ) from error
+    return target
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file. Of files that exist the file system says it, which may ignore letter case."""
+    try:
+        return path == other.resolve() or path.samefile(other)
+    except FileNotFoundError:
+        return False
+    except (OSError, RuntimeError, ValueError):
+        return False  # no usable path, which the settings tell
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that others see the old one or the whole new one; only its owner can read it."""
+    temporary = _temporary(path.parent)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _temporary(folder: Path) -> Path:
+    number, name = tempfile.mkstemp(prefix=".report-", dir=folder)
+    os.close(number)
+    return Path(name)
