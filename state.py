@@ -158,7 +158,7 @@ class State:
         """The file's content in memory: what is written to it is gone with it, and the file stays as it is."""
         with _closed_on_failure(":memory:", str(path)) as connection:
             if path.exists() and path.stat().st_size:
-                with contextlib.closing(_connect(path)) as source:
+                with contextlib.closing(_connect_to_read(path)) as source:
                     source.backup(connection)
             return cls._prepared(connection, str(path))
 
@@ -223,7 +223,7 @@ class State:
         if row is None:
             return None
         text = str(row[0])[_SEAL:]
-        if row[0] != _sealed(text):
+        if row[0] != _sealed(name, text):
             raise _damaged(self._where)
         return text
 
@@ -237,7 +237,7 @@ class State:
         if value is None:
             self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
         else:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _sealed(value)))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _sealed(name, value)))
 
     def bind(self, binding: Mapping[str, str], table_id: Callable[[], str]) -> None:
         """Refuse a file that is tied to another base, table, List or field. A new one is tied by `keep_binding`.
@@ -530,9 +530,9 @@ def _seal_of(table: str, row: tuple[Any, ...]) -> str:
     return _checksum(f"{table}{row!r}")
 
 
-def _sealed(value: str) -> str:
+def _sealed(name: str, value: str) -> str:
     """The text behind its checksum: a watermark with one bit changed hides edits."""
-    return f"{_checksum(value)}{value}"
+    return f"{_checksum(f'{name} {value}')}{value}"
 
 
 def _checksum(text: str) -> str:
@@ -581,6 +581,17 @@ def _create_private(path: Path) -> None:
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that leaves the file as it is, also where a killed run has left a -wal file to be worked in.
+
+    Where there is none, one that may write leaves nothing behind; one that may not would leave an empty -wal file.
+    """
+    real = Path(os.path.realpath(path))
+    if not _beside(real, "-wal").exists():
+        return _connect(real)
+    return sqlite3.connect(f"{real.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
 
 
 @contextlib.contextmanager

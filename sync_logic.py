@@ -27,16 +27,21 @@ from models import (
     Link,
     Notice,
     Plan,
+    TaskGone,
     UpdateLead,
     UpdateTask,
     Wanted,
 )
 from status_map import fold
 from text import digest, visible
-from world import Index, World, is_record_id
+from world import DELETED, Index, World, is_record_id
 
 LEAD_GONE = "not in the table"
 
+_ASKED_IN_VAIN = (
+    "an earlier request for its task got no answer, and ClickUp lists no such task, so it gets one now; a task that "
+    "was moved to another List right after that request would be a second one"
+)
 _NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
 
@@ -156,11 +161,19 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
 
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
-    """Keep what was read of linked tasks whose leads needed no decision, or are in the trash and may be restored."""
+    """Keep what was read of linked tasks whose leads needed no decision, or are in the trash and may be restored.
+
+    Of a deleted task it is kept that it is, or a later run would answer from memory that the lead has one.
+    """
     taken = {link.task_id for link in draft.links}
+    linked = {link.record_id for link in draft.links}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
-        if link is None or task_id in taken or not isinstance(task, KnownTask):
+        if link is None or task_id in taken:
+            continue
+        if task is TaskGone.DELETED and link.elsewhere != DELETED and link.record_id not in linked:
+            draft.links.append(having(link, elsewhere=DELETED))
+        if not isinstance(task, KnownTask):
             continue
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         if link.record_id not in decided or gone:
@@ -195,6 +208,8 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
                 typed = visible(lead.task_cell)[:80]
                 text = f"its Task ID '{typed}' is replaced by that of a new task: {resolution.reason}"
                 draft.notices.append(Notice(lead.id, "", text, phase=1))
+            if lead.id in index.world.creates:
+                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN, phase=1))
         else:
             draft.unchanged += 1
     else:

@@ -22,7 +22,9 @@ from models import (
 ANOTHER_LIST = "in another List"
 # Two times of one service, one of them a `Date` in whole seconds, may be so far apart for one and the same moment.
 CLOCK_MARGIN_MS = 2_000
-UNLISTED = ("archived", ANOTHER_LIST)
+DELETED = "deleted"
+# No listing of tasks in use shows a task that is one of these.
+UNLISTED = ("archived", ANOTHER_LIST, DELETED)
 
 _RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}")
 _TASK_ID = re.compile(r"[0-9a-z]{2,32}")

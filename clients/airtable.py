@@ -205,15 +205,15 @@ class AirtableClient:
             offset = following
         raise self._bad_answer("the pages of the listing do not end")
 
-    def read_by_ids(self, ids: Iterable[str], *, fields: Sequence[str]) -> Iterator[RecordPage]:
-        """Those of the records that exist in the table, 100 ids a request.
+    def read_by_ids(self, ids: Iterable[str], *, fields: Sequence[str], view: str = "") -> Iterator[RecordPage]:
+        """Those of the records that exist in the table, or that the view shows, 100 ids a request.
 
         Raises ValueError for what is no record id, before anything is sent.
         """
         wanted = [_checked_id(record_id) for record_id in dict.fromkeys(ids)]
         for start in range(0, len(wanted), _PAGE):
             chunk = wanted[start : start + _PAGE]
-            yield from self.list_records(fields=fields, formula=is_one_of(chunk))
+            yield from self.list_records(fields=fields, formula=is_one_of(chunk), view=view)
 
     def update(
         self,

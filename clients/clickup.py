@@ -173,8 +173,10 @@ class ClickUpClient:
 
         The first page comes even if it is empty. A task that changes meanwhile may come again. The walk goes by
         key, not by page: each request asks for what follows the last row, so a task that vanishes shifts nothing.
-        Whether the filter includes its own moment does not matter. Once an answer is not in order, plain pages
-        are read from the start and `in_order` is false from there on. Raises BadAnswer for pages that do not end.
+        Where more than a page of rows are of one instant, that instant is read by page, and again until nothing new
+        comes, since one that vanishes hides another. Whether the filter includes its own moment does not matter. Once
+        an answer is not in order, plain pages are read from the start and `in_order` is false from there on. Raises
+        BadAnswer for pages that do not end.
         https://developer.clickup.com/reference/gettasks
         """
         given = _Given()
@@ -183,12 +185,14 @@ class ClickUpClient:
         # decides; until then only pages are counted, since the rest may be on either side of the last row.
         reverse, turned, known = self._reverse, False, False
         cursor, top, page = since, -1, 0
+        before, found = top, 0
         for count in range(_MOST_PAGES):
             by_key = [*asked, ("reverse", reverse)]
             listed = self._tasks([*by_key, *_after(key, cursor)], page)
             if not turned and not known and listed.falls(key, top):
                 reverse = self._reverse = "false" if reverse == "true" else "true"
                 turned, cursor, top, page, given = True, since, -1, 0, given.again()
+                before, found = top, 0
                 continue
             known = known or listed.rises(key)
             fresh = given.fresh(listed.rows)
@@ -198,12 +202,19 @@ class ClickUpClient:
             if not in_order:
                 yield from self._pages([*by_key, *_after(key, since)], given)
                 return
-            if listed.ends(len(fresh)):
+            found += len(fresh)
+            ends = listed.ends(len(fresh))
+            last = top if ends else _key_of(listed.rows[-1], key)
+            through = ends or (last > top and known)
+            if through and page and found:
+                top, page, found = before, 0, 0
+                given.before = ()
+            elif ends:
                 return
-            last = _key_of(listed.rows[-1], key)
-            if last > top and known:
+            elif through:
                 # One less, for a filter that leaves out its own moment: rows of one instant may be on both sides.
                 cursor, top, page = last - 1, last, 0
+                before, found = top, 0
                 given.before = ()
             elif given.repeats(listed.rows):
                 raise self._endless()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_YEAR_10000 = 253_402_300_800_000
+
 
 class Misshapen(ValueError):
     """An answer is JSON, but not of the documented shape; the text says where."""
@@ -41,10 +43,10 @@ def text_or_empty(value: Any, what: str) -> str:
 
 
 def milliseconds_of(value: Any, what: str) -> int:
-    """Unix milliseconds, which come as a string of digits or as a number. Raises Misshapen."""
+    """Unix milliseconds, which come as a string of digits or as a number, up to the year 9999. Raises Misshapen."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise Misshapen(f"{what} is not a time in milliseconds")
     digits = str(value)
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 16 and int(digits) < _YEAR_10000):
         raise Misshapen(f"{what} is not a time in milliseconds")
     return int(digits)

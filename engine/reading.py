@@ -265,6 +265,14 @@ class Reading:
                 self.in_view.add(record.id)
                 self.leads.setdefault(record.id, self.make.lead(record, self._links.get(record.id)))
 
+    def _ask_view(self, ids: Iterable[str]) -> None:
+        """Which of these leads, which nobody has edited, are in the view."""
+        if self.in_view is None or self.full:
+            return
+        wanted = [record_id for record_id in sorted(ids) if is_record_id(record_id)]
+        for page in self._tools.airtable.read_by_ids(wanted, fields=self.make.fields[:1], view=self._settings.view):
+            self.in_view.update(record.id for record in page.rows)
+
     def _doubt_an_empty_listing(self) -> None:
         """An empty listing while links exist is believed only if each of the linked tasks is surely deleted."""
         if self._listed or not self._links:
@@ -344,6 +352,7 @@ class Reading:
     def fetch(self, wanted: Wanted) -> None:
         """Read what the decisions want. A record that cannot be read is told as such and stops nothing else."""
         self._read_leads(wanted.leads)
+        self._ask_view(wanted.leads)
         self._read_tasks(sorted(wanted.tasks - self.tasks.keys()))
         each(sorted(wanted.markers), self._ask_for_marker, self._tools.in_flight)
         self._read_status_since(sorted(wanted.task_status_since))

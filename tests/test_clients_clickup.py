@@ -212,6 +212,25 @@ def test_danger_a_task_deleted_between_two_pages_hides_another(scripted: Scripte
     assert sorted(ids(list(tasks.walk("created", 0)))) == expected
 
 
+@pytest.mark.parametrize("request_number", [2, 3, 4, 5])
+def test_danger_a_task_deleted_between_two_pages_of_one_instant_hides_another(
+    scripted: Scripted, request_number: int
+) -> None:
+    """Somebody changes hundreds of tasks at once, which ClickUp may note at one millisecond, and then deletes some."""
+    listing = Listing(row(0), *(row(number, created=MS + 7) for number in range(1, 350)), row(350))
+    expected = set(every(listing))
+
+    def delete(request: int) -> None:
+        if request == request_number:
+            del listing.rows[10:15]
+
+    listing.after = delete
+    tasks, _ = scripted(listing)
+    found = ids(list(tasks.walk("created", 0)))
+    assert len(found) == len(set(found))
+    assert set(every(listing)) <= set(found) <= expected
+
+
 def test_a_task_that_changes_meanwhile_comes_again(scripted: Scripted) -> None:
     listing = Listing(*(row(number) for number in range(150)))
 

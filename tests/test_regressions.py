@@ -868,3 +868,134 @@ def test_a_deleted_task_is_told_where_its_lead_has_left_the_view(scene: Scene) -
     scene.later()
     assert scene.run().code == 0
     scene.assert_linked(lead, scene.named_by(lead))
+
+
+# --- a deleted task that is to be made anew ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lead_whose_task_was_deleted_is_not_forgotten_when_its_new_one_is_not_made_at_once(
+    scene: Scene, when: str, edited: bool
+) -> None:
+    """Danger: later runs remember the deleted task, take the lead for linked, and forget the announced create."""
+    scene.settings["MISSING_TASK"] = "recreate"
+    lead, gone = scene.pair()
+    scene.clickup.delete(gone)
+    scene.clickup.hide_new_for = 60
+    if edited:
+        scene.edit(lead, Name="Ada Renamed")
+    scene.sandbox.faults.add("500", when=when, service="clickup", route="create_task")
+    assert scene.run("--full").code == 1
+    scene.sandbox.faults.clear()
+    scene.later(5)
+    assert scene.run().code == 1, "it may have been made"
+    scene.later()
+    assert scene.run().code == 0
+    (made,) = scene.clickup.by_marker(lead)
+    assert made != gone
+    scene.assert_linked(lead, made)
+    assert scene.quiet("--full").code == 0
+
+
+def test_a_time_budget_that_ends_before_a_deleted_task_is_made_anew_hides_nothing(scene: Scene) -> None:
+    scene.settings["MISSING_TASK"] = "recreate"
+    pairs = [scene.pair() for _ in range(3)]
+    for _, task in pairs:
+        scene.clickup.delete(task)
+    assert scene.run("--full", SYNC_TIME_BUDGET_SECONDS="0.0001").code == 1
+    scene.later()
+    assert scene.run().report["phase_1"]["created"] == 3
+    scene.assert_in_step()
+
+
+def test_a_lead_with_a_status_without_a_row_whose_task_was_deleted_stays_named(scene: Scene) -> None:
+    scene.airtable.add_choice("NURTURE")
+    scene.settings["MISSING_TASK"] = "recreate"
+    lead, task = scene.pair()
+    scene.clickup.delete(task)
+    scene.edit(lead, Status="NURTURE")
+    for _ in range(3):
+        scene.later()
+        run = scene.run("--full")
+        assert run.code == 1
+        assert lead in run.reasons()
+        scene.later()
+        assert lead in scene.run().reasons()
+
+
+def test_a_deleted_task_that_comes_back_is_still_the_leads(scene: Scene) -> None:
+    lead, task = scene.pair()
+    scene.clickup.delete(task)
+    assert scene.run("--full").code == 1
+    scene.clickup.restore(task)
+    scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, task)
+    assert scene.task_status(task) == "in progress"
+
+
+def test_a_create_after_one_without_an_answer_is_named(scene: Scene) -> None:
+    """The task may have been moved to another List before anybody could ask for it there; nothing else would tell."""
+    lead = scene.lead("NEW")
+    scene.clickup.hide_new_for = 30
+    scene.sandbox.faults.add("500", when="after", service="clickup", route="create_task")
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.clickup.move(scene.clickup.by_marker(lead)[0], scene.clickup.second_list_id)
+    scene.later(3600)
+    run = scene.run()
+    assert run.report["phase_1"]["created"] == 1
+    assert "a task that was moved to another List" in run.told(lead)
+
+
+# --- a view, and a lead that nobody has edited ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", ["", "V"])
+def test_a_lead_that_loses_its_task_to_another_gets_one_in_the_same_run(scene: Scene, view: str) -> None:
+    """Danger: it was read only since the decisions asked for it, and counts as out of the view."""
+    if view:
+        scene.airtable.add_view(view)
+        scene.settings["AIRTABLE_VIEW"] = view
+    first, task = scene.pair()
+    second, _ = scene.pair()
+    scene.clickup.set_marker(task, second)
+    scene.set_cell(second, task)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    scene.assert_linked(first, scene.named_by(first))
+    assert scene.quiet("--full").code == 0
+
+
+# --- numbers that no date can be --------------------------------------------------------------------------------------
+
+
+def test_a_task_of_the_year_10000_is_an_answer_of_the_wrong_shape(scene: Scene) -> None:
+    """Danger: SQLite has no such integer, and every run ends with a traceback."""
+    scene.pair()
+    stranger = scene.clickup.add_task("of another age", marker="recAAAAAAAAAAAAAA")
+    scene.clickup._store.tasks[stranger].created = 9_999_999_999_999_999_999
+    run = scene.run("--full")
+    assert run.code == 1
+    assert "date_created" in run.messages
+
+
+def test_a_time_in_status_of_the_year_10000_is_no_evidence(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead, task = scene.pair()
+    scene.state_file.unlink()
+    scene.clickup.set_status(task, "in progress")
+    true_answer = scene.sandbox.carry_out
+
+    def bent(request: Request) -> tuple[Answer, str, Fault | None]:
+        answer, route, fault = true_answer(request)
+        if route == "bulk_time_in_status":
+            body = json.loads(answer.encoded())
+            body[task]["current_status"]["total_time"]["since"] = "1000000000000000"
+            answer = Answer(answer.status, json.dumps(body).encode(), answer.headers)
+        return answer, route, fault
+
+    monkeypatch.setattr(scene.sandbox, "carry_out", bent)
+    run = scene.run()
+    assert (run.code, [each["record_id"] for each in run.report["conflicts"]]) == (0, [lead])

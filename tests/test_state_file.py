@@ -399,3 +399,27 @@ def test_a_changed_value_in_any_row_that_decides_something_is_told(scene: Scene,
     assert changed > 0
     run = scene.run("--full")
     assert_refused(scene, run, "is damaged")
+
+
+# --- only looked at ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [("--dry-run",), ("--check",), ("--dry-run", "--full")])
+def test_what_only_looks_leaves_the_files_of_a_killed_run_as_they_are(
+    scene: Scene, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """Danger: a dry run works a log into the state file that another run is writing, without the lock."""
+    some_pairs(scene)
+    with contextlib.closing(sqlite3.connect(scene.state_file, isolation_level=None)) as reader:
+        reader.execute("BEGIN").execute("SELECT * FROM meta").fetchall()  # its end would work the log in
+        scene.edit(scene.lead("NEW"), Name="changed")
+        scene.run()
+        left = tmp_path / "left"
+        left.mkdir()
+        for ending in ("", "-wal"):
+            shutil.copy(beside(scene, ending), left / f"state.sqlite3{ending}")
+    before = {path.name: path.read_bytes() for path in left.iterdir()}
+    assert before["state.sqlite3-wal"]
+    settings = {"SYNC_STATE_FILE": str(left / "state.sqlite3")}
+    assert scene.run(*flags, **settings).code == 0
+    assert {name: (left / name).read_bytes() for name in before} == before

@@ -435,7 +435,8 @@ class Histories(RuleBasedStateMachine):
         lead = self._lead(number)
         if lead:
             self._delete_row(lead, 0)
-            self._may_hide_others()
+            if self.paging == "by position":
+                self.model.may_miss_anything()
 
     def _row_comes(self, number: int) -> None:
         before = self.model.leads().keys()
@@ -444,15 +445,9 @@ class Histories(RuleBasedStateMachine):
 
     def _bystander_goes(self, number: int) -> None:
         self.scene.clickup.delete(self.crowd.pop(number))
-        self._may_hide_others()
 
     def _bystander_moves(self, number: int) -> None:
         self.scene.clickup.rename(self.crowd[number], self._new_text())
-        self._may_hide_others()
-
-    def _may_hide_others(self) -> None:
-        if self.paging == "by position":
-            self.model.may_miss_anything()
 
     # --- the program
 
