@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import responses
+from http.client import HTTPResponse, responses
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -19,12 +19,15 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_exception
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
 from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError, Withheld
+from clients.intime import response_within
 from clients.pacing import Heard, Pacer, http_date, retry_after
 from clients.shape import Misshapen
-from clock import Clock
+from clock import Clock, SystemClock
 from errors import ConfigError, Interrupted
 from models import Announce
 from text import cut, visible
@@ -32,7 +35,7 @@ from text import cut, visible
 _POOL = 64
 _LARGEST_ANSWER = 64 * 2**20
 _PIECE = 2**16
-_WHOLE_REQUEST = 4
+_WHOLE_ANSWER = 4
 _TRIES = 6
 _LONGEST_BACK_OFF = 20.0
 _ALL_BACK_OFF = 120.0
@@ -183,7 +186,7 @@ class Http:
         on_wait: Callable[[float, str], None] | None = None,
     ) -> None:
         """`token_header` is the whole value of `Authorization`. `timeout` is the longest silence in seconds, the
-        whole of an attempt may take four times that. `retry_wait` is the first back-off in seconds.
+        whole of an answer may take four times that. `retry_wait` is the first back-off in seconds.
 
         Raises ConfigError for a token that no header can hold, and for plain http to another machine.
         """
@@ -199,7 +202,8 @@ class Http:
         self.deadline: float | None = None
         self.service = service
         self._secret = token_header.rpartition(" ")[2]
-        self._session = _session(service.address, _Token(token_header))
+        answer = response_within(_WHOLE_ANSWER * timeout, clock.monotonic)
+        self._session = _session(service.address, _Token(token_header), answer)
         self._pacer = pacer
         self._clock = clock
         self._stop = stop
@@ -432,7 +436,6 @@ class Http:
         return raw
 
     def _over_the_wire(self, call: _Call) -> _Raw:
-        deadline = self._clock.monotonic() + _WHOLE_REQUEST * self._timeout
         try:
             with self._session.request(
                 call.method,
@@ -445,11 +448,11 @@ class Http:
                 verify=True,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return _Raw(response.status_code, self._content(call, response, deadline), headers)
+                return _Raw(response.status_code, self._content(call, response), headers)
         except (requests.RequestException, HTTPError) as failure:
             raise self._transport_error(call, failure) from None
 
-    def _content(self, call: _Call, response: requests.Response, deadline: float) -> bytes:
+    def _content(self, call: _Call, response: requests.Response) -> bytes:
         pieces = []
         size = 0
         for piece in _pieces(response):
@@ -457,8 +460,6 @@ class Http:
             size += len(piece)
             if size > _LARGEST_ANSWER:
                 raise self._error(BadAnswer, call, "the answer does not end", response.status_code, unknown=True)
-            if self._clock.monotonic() > deadline:
-                raise self._error(TransportError, call, "the answer came too slowly", unknown=True)
         return b"".join(pieces)
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
@@ -550,7 +551,8 @@ class Http:
 
 
 def ping(url: str, timeout: float) -> str | None:
-    """Tell a health check that we are alive: GET `url`, wait at most `timeout` seconds for each step.
+    """Tell a health check that we are alive: GET `url`, wait at most `timeout` seconds to connect and as long again for
+    the answer.
 
     Returns None when it answered 2xx, else what was wrong in a few words, without the address, which is a secret.
     Plain http goes only to this machine; a redirect is not followed. Never raises for what the network does.
@@ -558,7 +560,7 @@ def ping(url: str, timeout: float) -> str | None:
     if not _is_safe(url):
         return "not pinged: the address must begin with https://"
     try:
-        session = _session(url, _NoToken())
+        session = _session(url, _NoToken(), response_within(timeout, SystemClock().monotonic))
         with session, session.get(url, timeout=timeout, allow_redirects=False, stream=True) as response:
             status = response.status_code
     except (requests.RequestException, HTTPError, ValueError) as failure:
@@ -568,7 +570,29 @@ def ping(url: str, timeout: float) -> str | None:
     return None if 200 <= status < 300 else f"answered {status}"
 
 
-def _session(address: str, auth: AuthBase) -> requests.Session:
+class _Adapter(HTTPAdapter):
+    """One whose connections read their answers as `response`."""
+
+    def __init__(self, response: type[HTTPResponse]) -> None:
+        plain = type("Plain", (HTTPConnection,), {"response_class": response})
+        secure = type("Secure", (HTTPSConnection,), {"response_class": response})
+        self._pools = {
+            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+        super().__init__(pool_maxsize=_POOL, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _session(address: str, auth: AuthBase, response: type[HTTPResponse]) -> requests.Session:
     session = requests.Session()
     session.auth = auth
     session.headers["Content-Type"] = "application/json"
@@ -577,7 +601,7 @@ def _session(address: str, auth: AuthBase) -> requests.Session:
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # A proxy of the environment cannot reach our own loopback.
     session.trust_env = not _is_loopback(urlsplit(address).hostname or "")
-    adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=0)
+    adapter = _Adapter(response)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

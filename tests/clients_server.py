@@ -123,6 +123,23 @@ def endless(handler: Handler) -> None:
         handler.wfile.write(b" ")
 
 
+def _without_end(handler: Handler, first: bytes, more: bytes) -> None:
+    handler.close_connection = True
+    handler.wfile.write(first)
+    while not handler.server.closing.wait(0.002):
+        handler.wfile.write(more)
+
+
+def endless_header(handler: Handler) -> None:
+    """A header that never ends, a byte at a time."""
+    _without_end(handler, b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a")
+
+
+def never_beginning(handler: Handler) -> None:
+    """One promise of an answer after the other, and no answer."""
+    _without_end(handler, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def huge(handler: Handler) -> None:
     """An answer that never ends, as fast as it goes."""
     handler.reply(Reply(200, b"["), length=10**9)

@@ -38,9 +38,11 @@ from tests.clients_server import (
     close,
     cut,
     endless,
+    endless_header,
     free_port,
     hang,
     huge,
+    never_beginning,
     reset,
 )
 
@@ -595,13 +597,14 @@ def test_an_answer_that_never_ends_is_given_up(bench: Make) -> None:
     assert caught.value.outcome_unknown
 
 
-def test_danger_a_trickle_of_bytes_holds_a_request_for_ever(bench: Make) -> None:
+@pytest.mark.parametrize("step", [endless, endless_header, never_beginning])
+def test_danger_a_trickle_of_bytes_holds_a_request_for_ever(bench: Make, step: Step) -> None:
     class Hasty(Clock):
         def monotonic(self) -> float:
             self.advance(1)
             return self.time()
 
-    here = bench(endless, timeout=10, clock=Hasty(UNIX))
+    here = bench(step, timeout=10, clock=Hasty(UNIX))
     with pytest.raises(TransportError, match="too slowly") as caught:
         here.send(replayable=False)
     assert caught.value.outcome_unknown
@@ -624,7 +627,7 @@ def test_ping_tells_of_health() -> None:
         assert [seen.path for seen in server.seen] == ["/a-secret-name"] * 3
 
 
-@pytest.mark.parametrize("step", [reset, close, hang])
+@pytest.mark.parametrize("step", [reset, close, hang, endless_header, never_beginning])
 def test_ping_never_raises_for_what_the_network_does(step: Step) -> None:
     with Server(step) as server:
         said = ping(f"{server.address}/a-secret-name", 0.1)
