@@ -107,29 +107,44 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
 
-def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
-    """Settings from the environment and a file; a variable of the environment goes before the file's.
+@dataclass(frozen=True)
+class Given:
+    """What the environment and the settings file say, and what was wrong with reading that."""
 
-    Without `env_file` the file is `.env` in the current folder, if there is one. A blank value counts as not set.
-    Raises ConfigError with every fault at once; no message shows a token.
+    env_file: Path
+    values: Mapping[str, str] = field(repr=False)
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The settings file and the state file, whatever else is wrong with the settings."""
+        state_file = Path(self.values.get("SYNC_STATE_FILE", DEFAULTS["SYNC_STATE_FILE"]))
+        with contextlib.suppress(RuntimeError):
+            state_file = state_file.expanduser()
+        return self.env_file, state_file
+
+
+def read(environ: Mapping[str, str], env_file: Path | None = None) -> Given:
+    """The settings as they are given; a variable of the environment goes before the file's.
+
+    Without `env_file` the file is `.env` in the current folder, if there is one. It is read once, so that it may be a
+    pipe. A blank value counts as not set.
     """
     problems: list[str] = []
     warnings: list[str] = []
-    values = _values(environ, env_file, problems, warnings)
-    warnings.extend(_strangers(values))
-    settings = _Reader(values, problems, warnings).settings()
+    values = {**_not_blank(_read_file(env_file, problems, warnings)), **_not_blank(environ)}
+    return Given(env_file or _ENV_FILE, values, tuple(problems), tuple(warnings))
+
+
+def load(given: Given) -> Settings:
+    """The settings that are given. Raises ConfigError with every fault at once; no message shows a token."""
+    problems = list(given.problems)
+    warnings = [*given.warnings, *_strangers(given.values)]
+    settings = _Reader(given.values, problems, warnings).settings()
     if problems:
         raise ConfigError(problems, "Set them in the environment or in .env; .env.example explains each one.")
     return settings
-
-
-def files_of(environ: Mapping[str, str], env_file: Path | None = None) -> tuple[Path, Path]:
-    """The settings file and the state file that `load` would answer, whatever else is wrong with the settings."""
-    values = _values(environ, env_file, [], [])
-    state_file = Path(values.get("SYNC_STATE_FILE", DEFAULTS["SYNC_STATE_FILE"]))
-    with contextlib.suppress(RuntimeError):
-        state_file = state_file.expanduser()
-    return env_file or _ENV_FILE, state_file
 
 
 def fingerprint(settings: Settings) -> str:
@@ -154,12 +169,6 @@ def binding(settings: Settings) -> dict[str, str]:
         "list": settings.clickup_list_id,
         "field": settings.clickup_custom_field_id,
     }
-
-
-def _values(
-    environ: Mapping[str, str], env_file: Path | None, problems: list[str], warnings: list[str]
-) -> dict[str, str]:
-    return {**_not_blank(_read_file(env_file, problems, warnings)), **_not_blank(environ)}
 
 
 def _not_blank(values: Mapping[str, str | None]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from clients.errors import AuthError, NotFound, QuotaSpent
 from clients.http import Http, ping
 from clients.pacing import AirtablePacer, ClickUpPacer, in_flight
 from clock import Clock, SystemClock
-from config import Settings, binding, load
+from config import Settings, binding, load, read
 from counting import Counts
 from engine import Options, Tools, check, sync
 from engine.setup import Setup, table_id
@@ -54,7 +54,7 @@ from report import (
     traffic_line,
 )
 from state import Lock, State, set_aside
-from stopping import Stopping, end_after
+from stopping import LAST_SECONDS, Stopping, end_after
 
 if TYPE_CHECKING:
     from live_test import LiveTest
@@ -63,7 +63,6 @@ WORKERS = 64
 GRACE_SECONDS = 8.0
 LIVE_TEST_GRACE_SECONDS = 60.0
 _PING_SECONDS = 5.0
-_LAST_SECONDS = 1.5
 _NEW_OBJECTS_BEFORE_COLLECTION = 100_000
 _EXIT_CODES: tuple[tuple[type[SyncError], int], ...] = (
     (ConfigError, 2),
@@ -167,8 +166,9 @@ class _Program:
     def run(self) -> int:
         """Everything else."""
         try:
-            self._report_file = report_file(self._flags.report, self._environ, self._flags.env_file)
-            settings = load(self._environ, self._flags.env_file)
+            given = read(self._environ, self._flags.env_file)
+            self._report_file = report_file(self._flags.report, given)
+            settings = load(given)
             for warning in settings.warnings:
                 log.warning("%s", warning)
             if self._flags.live_test:
@@ -406,7 +406,7 @@ class _Program:
 
     def _give_up(self) -> NoReturn:
         """Say what is known, and end. Whatever hangs meanwhile, a disk or a reader of the output, is left as well."""
-        end_after(_LAST_SECONDS)
+        end_after(LAST_SECONDS)
         telling = threading.Thread(target=self._tell_failure, daemon=True)
         telling.start()
         why = "requests were still under way after the time to stop; what became of them the next run finds out"

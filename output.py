@@ -6,11 +6,11 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from config import files_of
+from config import Given
 from engine import Progress
 from errors import ConfigError
 from state import files_beside
@@ -75,11 +75,11 @@ class ToLines(logging.Handler):
 # --- the report's file ------------------------------------------------------------------------------------------------
 
 
-def report_file(path: Path | None, environ: Mapping[str, str], env_file: Path | None) -> Path | None:
+def report_file(path: Path | None, given: Given) -> Path | None:
     """Where the report goes, which is never a file that the program lives on. Raises ConfigError."""
     target = _writable(path)
     if target is not None:
-        settings_file, state_file = files_of(environ, env_file)
+        settings_file, state_file = given.files
         if any(_is_same(target, own) for own in (settings_file, *files_beside(state_file))):
             raise ConfigError(
                 [f"--report: {path} holds the settings or the state of the sync"],

@@ -11,6 +11,8 @@ from typing import NoReturn, TypeVar
 
 from clock import Clock
 
+# What there is after the grace to say what is known.
+LAST_SECONDS = 1.5
 _LOOK_UP_SECONDS = 0.2
 
 _T = TypeVar("_T")
@@ -20,9 +22,12 @@ class Stopping:
     """The wish that a run stops, and the work that hears of it."""
 
     def __init__(self, clock: Clock, on_stop: Callable[[], None], give_up: Callable[[], NoReturn]) -> None:
-        """`on_stop` is called once when work is asked to end; `give_up` where it does not end in time."""
+        """`on_stop` is called once when work is asked to end, in a thread of its own, since whoever reads what it says
+        may hang; `give_up` where it does not end in time.
+        """
         self.asked = threading.Event()
         self._asked_at: float | None = None
+        self._grace = 0.0
         self._clock = clock
         self._on_stop = on_stop
         self._give_up = give_up
@@ -45,11 +50,14 @@ class Stopping:
             os._exit(1)
         self._asked_at = self._clock.monotonic()
         self.asked.set()
+        # Whatever holds up the main thread: an output that nobody reads, with its lock, lets no signal through.
+        end_after(self._grace + _LOOK_UP_SECONDS + LAST_SECONDS)
 
     def in_a_thread(self, work: Callable[[], _T], grace: float) -> _T:
         """The work in a daemon thread, so that a signal is heard at once and a request that hangs can be left, after
         `grace` seconds.
         """
+        self._grace = grace
         done: list[_T] = []
         failures: list[BaseException] = []
 
@@ -67,7 +75,7 @@ class Stopping:
             if self._asked_at is None:
                 continue
             if not told:
-                self._on_stop()
+                threading.Thread(target=self._on_stop, daemon=True).start()
                 told = True
             if self._clock.monotonic() - self._asked_at > grace:
                 self._give_up()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import config
 import status_map
-from config import DEFAULTS, NAMES, REQUIRED, Settings, binding, fingerprint, load
+from config import DEFAULTS, NAMES, REQUIRED, Settings, binding, fingerprint
 from errors import ConfigError
 
 AIRTABLE_TOKEN = "patTESTTESTTEST00.0123456789abcdef"
@@ -31,6 +33,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, so that nobody's own .env is read."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
+    """What the program makes of an environment and a file."""
+    return config.load(config.read(environ, env_file))
 
 
 def problems(**changed: str) -> tuple[str, ...]:

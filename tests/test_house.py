@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import DEFAULTS, NAMES, REQUIRED, load
+from config import DEFAULTS, NAMES, REQUIRED, load, read
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -187,7 +187,7 @@ def test_the_example_can_be_copied_and_only_the_required_six_are_left_to_fill_in
         "CLICKUP_LIST_ID": "1",
         "CLICKUP_CUSTOM_FIELD_ID": "1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f",
     }
-    assert str(load(six, filled).status_map) == DEFAULTS["STATUS_MAP"]
+    assert str(load(read(six, filled)).status_map) == DEFAULTS["STATUS_MAP"]
 
 
 def test_the_readme_names_every_setting_with_its_default_and_nothing_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -186,6 +188,18 @@ def test_a_report_never_replaces_the_state_or_the_settings(
     assert (found.code, found.requests) == (2, [])
     assert "--report" in found.messages
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_settings_may_come_from_a_pipe_also_with_a_report(scene: Scene) -> None:
+    """Danger: the file is read twice, and a pipe is empty the second time."""
+    reader, writer = os.pipe()
+    os.write(writer, "\n".join(f"{name}={value}" for name, value in scene.settings.items()).encode())
+    os.close(writer)
+    report = scene.folder / "report.json"
+    code, _, err = run("--env-file", f"/dev/fd/{reader}", "--report", str(report))
+    os.close(reader)
+    assert code == 0, err
+    assert json.loads(report.read_text())["exit_code"] == 0
 
 
 def test_a_report_with_settings_that_make_no_sense_is_still_written(tmp_path: Path) -> None:
@@ -612,6 +626,35 @@ def test_a_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
     process.terminate()
     process.communicate(timeout=3)
     assert process.returncode == 1
+    scene.close()
+
+
+@pytest.mark.parametrize(("flag", "signals", "most_seconds"), [("-v", 1, 10.0), ("-v", 2, 3.0), ("--dry-run", 2, 3.0)])
+def test_a_reader_who_does_not_read_holds_up_no_end(
+    tmp_path: Path, flag: str, signals: int, most_seconds: float
+) -> None:
+    """Danger: a paused pager keeps the lock of the output, the main thread waits for it, and hears no signal."""
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    for number in range(300):
+        scene.lead(name=f"{number} {'x' * 500}")
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    command = [sys.executable, "-m", "main", flag]
+    process = subprocess.Popen(command, cwd=scene.folder, env=scene.environ(), stdout=writer, stderr=writer)
+    os.close(writer)
+    read = len(scene.sandbox.log)
+    while True:  # until it does nothing any more
+        time.sleep(1)
+        if read == len(scene.sandbox.log) > 0:
+            break
+        read = len(scene.sandbox.log)
+    asked = time.monotonic()
+    for _ in range(signals):
+        process.terminate()
+        time.sleep(0.5)
+    assert process.wait(15) == 1
+    assert time.monotonic() - asked < most_seconds
+    os.close(reader)
     scene.close()
 
 
