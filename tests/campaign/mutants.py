@@ -24,17 +24,19 @@ import decisions.lateness
 import decisions.status
 import engine.carrying_out
 import engine.run
+import state
 import sync_logic
 from clients.airtable import AirtableClient
 from clients.clickup import ClickUpClient, Key, _Given
 from clients.errors import InvalidRequest, NotFound, ServiceError
 from clients.http import Http
+from clients.pacing import ClickUpPacer
 from decisions.rules import Rules
 from decisions.status import Settled
 from engine.carrying_out import CarryingOut
 from engine.reading import Reading
 from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
-from state import State
+from state import Lock, State
 from status_map import StatusMap, fold
 from tests import test_late_listings
 from tests.campaign.kills import Totals
@@ -281,6 +283,28 @@ MUTANTS = (
         _replaced(Reading, "traces", _no),
     ),
     Mutant(
+        "an older state used",
+        "a state file that does not know of the last run is used",
+        "tests/test_state_file.py::test_a_state_from_a_backup_is_told_and_what_disagrees_is_named",
+        _replaced(Lock, "last_turn", lambda *_: 0),
+        {"cure": "delete"},
+    ),
+    Mutant(
+        "no checksums",
+        "a row of the state with a changed value is believed",
+        "tests/test_state_file.py::test_a_changed_value_in_any_row_that_decides_something_is_told",
+        _replaced(state, "_seal_of", lambda *_: ""),
+        {"table": "announced_creates"},
+    ),
+    Mutant(
+        "a deleted task remembered as there",
+        "it is not remembered that a task was deleted, so that later runs take its lead for linked",
+        "tests/test_regressions.py::"
+        "test_a_lead_whose_task_was_deleted_is_not_forgotten_when_its_new_one_is_not_made_at_once",
+        _replaced(sync_logic, "DELETED", ""),
+        {"when": "after", "edited": False},
+    ),
+    Mutant(
         "watermark past a failed record",
         "what failed is forgotten, and the watermark passes it",
         "tests/test_taken_back.py::test_what_fails_is_tried_again_however_often_it_fails",
@@ -386,6 +410,13 @@ MUTANTS = (
         "a batch that Airtable refuses is not sent again one by one",
         "tests/test_sync.py::test_bad_records_are_named_the_rest_is_synced_and_the_next_run_tries_them_again",
         _batches_fail_whole,
+    ),
+    Mutant(
+        "nothing left for others",
+        "another program with the same token gets only what the sync has no use for",
+        "tests/test_clients_pacing.py::test_a_program_that_shares_the_token_gets_what_it_needs_once_its_pace_is_known",
+        _replaced(ClickUpPacer, "_beside_others", lambda _, window, *__: window.left - 2),
+        {"limit": 100, "share": 0.3, "threads": 64},
     ),
     Mutant(
         "redirects followed",
