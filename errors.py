@@ -29,6 +29,10 @@ class StateError(SyncError):
     """The state file is unreadable, of another version, or belongs to another pair of table and List."""
 
 
+class NotThisState(StateError):
+    """The state file is another pair's, or older than the last run of its pair. `--force` sets it aside."""
+
+
 class Locked(SyncError):
     """Another run holds the lock of this state file."""
 

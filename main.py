@@ -34,7 +34,7 @@ from config import Settings, binding, load, read
 from counting import Counts
 from engine import Options, Tools, check, sync
 from engine.setup import Setup, table_id
-from errors import ConfigError, Locked, SafetyStop, StateError, SyncError
+from errors import ConfigError, Locked, NotThisState, SafetyStop, StateError, SyncError
 from flags import parse
 from models import Notice, Outcome
 from output import Lines, Show, ToLines, forgiving, report_file, write_whole
@@ -53,7 +53,7 @@ from report import (
     summary_lines,
     traffic_line,
 )
-from state import Lock, State, set_aside
+from state import Lock, State, last_turn, set_aside
 from stopping import LAST_SECONDS, Stopping, end_after
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Program:
 
     def _check(self, settings: Settings) -> Outcome:
         with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings, self._stop) as tools:
-            self._bind(settings, state)
+            self._bind(settings, state, functools.partial(last_turn, settings.state_file))
             try:
                 found = check(settings, tools)
             finally:
@@ -251,7 +251,7 @@ class _Program:
     def _look(self, settings: Settings) -> Outcome:
         """A dry run: on a copy of the state, and without the lock."""
         with contextlib.closing(State.copy(settings.state_file)) as state:
-            self._bind(settings, state)
+            self._bind(settings, state, functools.partial(last_turn, settings.state_file))
             try:
                 return self._run_engine(settings, state)
             finally:
@@ -265,7 +265,7 @@ class _Program:
             self._ping(settings, "/start")
             in_step = False
             try:
-                state = self._open_state(settings, lock, lost=lock.taken_before)
+                state = self._open_state(settings, lock)
                 stack.callback(state.close)
                 outcome = self._counted(settings, state)
                 in_step = exit_code(outcome, dry_run=False) == 0
@@ -287,26 +287,34 @@ class _Program:
         finally:
             self._counts.keep_run(settings, state, code, full)
 
-    def _open_state(self, settings: Settings, lock: Lock, *, lost: bool) -> State:
-        state = State.open(settings.state_file, lost=lost)
+    def _open_state(self, settings: Settings, lock: Lock) -> State:
         try:
-            self._bind(settings, state)
-            state.begin_turn(lock)
-        except SyncError as error:
-            state.close()
-            if not (self._flags.force and isinstance(error, StateError)):
+            return self._opened(settings, lock, lost=lock.taken_before)
+        except NotThisState as error:
+            if not self._flags.force:
                 raise
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.time()))
             log.warning("%s; it is kept as %s", error, set_aside(settings.state_file, f".{stamp}.old"))
-            return self._open_state(settings, lock, lost=True)  # it may know of a create whose answer was lost
-        return state
+            return self._opened(settings, lock, lost=True)  # it may know of a create whose answer was lost
 
-    def _bind(self, settings: Settings, state: State) -> None:
+    def _opened(self, settings: Settings, lock: Lock, *, lost: bool) -> State:
+        with contextlib.ExitStack() as on_failure:
+            state = State.open(settings.state_file, lost=lost)
+            on_failure.callback(state.close)
+            self._bind(settings, state, lock.last_turn)
+            state.begin_turn(lock)
+            on_failure.pop_all()
+            return state
+
+    def _bind(self, settings: Settings, state: State, last_turn: Callable[[str], int]) -> None:
+        """Refuse a state that is not the one of this pair's last run."""
+
         def named_now() -> str:
             with self._tools(settings, self._stop) as tools:
                 return table_id(tools.airtable)
 
         state.bind(binding(settings), named_now)
+        state.must_know(last_turn(state.pair))
 
     def _run_engine(self, settings: Settings, state: State) -> Outcome:
         flags = self._flags

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from errors import Locked, StateError
+from errors import Locked, NotThisState, StateError
 from models import (
     AnnouncedCreate,
     AnnouncedLeadWrite,
@@ -89,13 +89,12 @@ class Lock:
 
     It is SQLite's exclusive lock on a file beside the state, which works alike on every system. The file stays, and
     `taken_before` says whether an earlier run left it: then a state that is not there was lost. It holds two
-    numbers: for which pair of table and List the last run was, and its turn; a state that does not know of that turn is
-    not the one that run has left.
+    numbers: the last run's turn, and a checksum of that and of the base and the List that it was for.
     """
 
     def __init__(self, state_file: Path) -> None:
         path = _beside(Path(os.path.realpath(state_file)), ".lock")  # one lock, also for those who come by a link
-        self._where = str(path)
+        self._path = path
         self.taken_before = path.exists()
         _create_private(path)
         try:
@@ -107,25 +106,52 @@ class Lock:
                 ) from None
             raise StateError(f"{path}: {error}", "check the folder's permissions and free space") from error
         except sqlite3.DatabaseError as error:
-            raise StateError(f"{path}: {error}", "this file is the lock: delete it while no run is going") from error
+            raise StateError(f"{path}: {error}", _LOCK_HINT) from error
 
-    def last_turn(self, pair: int) -> int:
-        """The turn of the last run, 0 if that was for another pair."""
-        kept, turn = (self._held.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-        return int(turn) if kept == pair else 0
-
-    def keep_turn(self, pair: int, turn: int) -> None:
-        """Remember the turn that the state has begun, and go on holding the lock. Raises StateError on a full disk."""
+    def last_turn(self, pair: str) -> int:
+        """The turn of the last run, 0 if that was for another pair. Raises StateError."""
         try:
-            self._held.execute(f"PRAGMA application_id={pair}")
+            return _turn_in(self._held, pair)
+        except sqlite3.Error as error:
+            raise StateError(f"{self._path}: {error}", _LOCK_HINT) from error
+
+    def keep_turn(self, pair: str, turn: int) -> None:
+        """Remember the turn that the state has begun, and go on holding the lock. Raises StateError."""
+        try:
+            self._held.execute(f"PRAGMA application_id={_turn_seal(pair, turn)}")
             self._held.execute(f"PRAGMA user_version={turn}")
             self._held.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _unusable(self._where, error) from error
+            raise StateError(
+                f"{self._path}: {error}", f"check the free space of its disk; if there is some, {_LOCK_HINT}"
+            ) from error
 
     def release(self) -> None:
         """Let the next run in."""
         self._held.close()
+
+
+_LOCK_HINT = "delete this file, which is the lock, while no run is going"
+
+
+def last_turn(state_file: Path, pair: str) -> int:
+    """The turn of the last run for a pair, as far as one can tell who does not hold the lock; else 0."""
+    path = _beside(Path(os.path.realpath(state_file)), ".lock")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
+            return _turn_in(connection, pair)
+    except sqlite3.Error:
+        return 0  # there is none, or it is held, or unusable, which a run tells
+
+
+def _turn_in(connection: sqlite3.Connection, pair: str) -> int:
+    numbers = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
+    turn, seal = map(int, numbers)
+    return turn if seal == _turn_seal(pair, turn) else 0
+
+
+def _turn_seal(pair: str, turn: int) -> int:
+    return zlib.crc32(f"{pair} {turn}".encode()) & 0x7FFFFFFF
 
 
 class State:
@@ -252,7 +278,7 @@ class State:
         if differing.keys() == {"table"} and bound.get(_TABLE_ID) and table_id() == bound[_TABLE_ID]:
             return
         if differing:
-            raise StateError(
+            raise NotThisState(
                 f"{self._where} belongs to another pair of table and List: "
                 + "; ".join(f"{name} was {bound.get(name)!r}, now {value!r}" for name, value in differing.items()),
                 "set SYNC_STATE_FILE to another path for this pair, or mend the settings; "
@@ -265,24 +291,30 @@ class State:
             bound = {**self._binding, _TABLE_ID: table_id or self._binding[_TABLE_ID]}
             self.keep_values({"binding": json.dumps(bound, sort_keys=True)})
 
-    def begin_turn(self, lock: Lock) -> None:
-        """Count this run, in the state and in the lock.
+    @property
+    def pair(self) -> str:
+        """Which base and List it was bound to by `bind`, in one word."""
+        if self._binding is None:
+            raise AssertionError("a state is bound before anything is asked of it")
+        return f"{self._binding['base']}/{self._binding['list']}"
 
-        Raises StateError where the file does not know of the last run for its pair: it came from a backup, or the disk
-        has lost what it had confirmed.
+    def must_know(self, turn: int) -> None:
+        """Refuse a file that does not know of this run of its pair.
+
+        It came from a backup, or the disk has lost what it had confirmed. Raises NotThisState.
         """
-        binding = self._binding or {}
-        pair = zlib.crc32(json.dumps([binding.get("base"), binding.get("list")]).encode()) & 0x7FFFFFFF
-        last, known = lock.last_turn(pair), int(self.value("turn") or 0)
-        if known < last and not self._new:
-            raise StateError(
+        if not self._new and int(self.value("turn") or 0) < turn:
+            raise NotThisState(
                 f"{self._where} is older than the last run: what that run read and wrote is not in it",
                 "did it come from a backup? Delete it, but not the .lock file beside it: the next run finds every task "
                 "again, and names the pairs that disagree. --force sets it aside and does that at once",
             )
-        turn = max(known, last) + 1
+
+    def begin_turn(self, lock: Lock) -> None:
+        """Count this run: here first, so that the lock never knows of more than this file. Raises StateError."""
+        turn = max(int(self.value("turn") or 0), lock.last_turn(self.pair)) + 1
         self.keep_values({"turn": str(turn)})
-        lock.keep_turn(pair, turn)
+        lock.keep_turn(self.pair, turn)
 
     # --- links
 
@@ -511,8 +543,10 @@ class State:
 
 
 def set_aside(path: Path, suffix: str) -> Path:
-    """Rename a state file that is not to be used any more, and answer its new path."""
+    """Rename a state file that is not to be used any more, and answer its new path. Raises StateError."""
     aside = _beside(path, suffix)
+    if aside.exists():
+        raise StateError(f"{path} cannot be set aside: there is a file {aside} already", "move one of the two away")
     for ending in ("", "-wal", "-shm"):
         old = _beside(path, ending)
         if old.exists():

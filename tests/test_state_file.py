@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from errors import StateError
 from state import VERSION, Lock
 from tests.campaign.damage import Cut, Damage, cases, play, play_cut
 from tests.scene import Run, Scene
@@ -110,8 +111,8 @@ def test_a_state_from_a_backup_is_told_and_what_disagrees_is_named(scene: Scene,
     scene.clickup.set_status(scene.named_by(leads[0]), "to do")
     scene.clickup.set_status(scene.named_by(leads[1]), "complete")
     scene.state_file.write_bytes(old)
-    for _ in range(2):
-        assert_refused(scene, scene.run(), "is older than the last run")
+    for flags in ((), ("--dry-run",), ("--check",), ("--explain", leads[0]), ()):
+        assert_refused(scene, scene.run(*flags), "is older than the last run")
     if cure == "delete":
         scene.state_file.unlink()
     run = scene.run(*(["--force"] if cure == "force" else []))
@@ -123,14 +124,54 @@ def test_a_state_from_a_backup_is_told_and_what_disagrees_is_named(scene: Scene,
     assert scene.quiet().code == 0
 
 
-def test_a_run_killed_before_it_wrote_anything_leaves_no_state_that_counts_as_older(scene: Scene) -> None:
+def test_a_run_that_dies_between_its_turn_in_the_state_and_in_the_lock_leaves_no_older_state(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     some_pairs(scene)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
     for _ in range(2):
-        scene.sandbox.faults.add("500", route="list_tasks", times=99)
-        assert scene.run().code == 1
-        scene.sandbox.faults.clear()
-        scene.later()
+        with monkeypatch.context() as patch:
+            patch.setattr(Lock, "keep_turn", die)
+            with pytest.raises(KeyboardInterrupt):
+                scene.run()
     assert scene.run().code == 0
+
+
+def test_a_lock_that_cannot_be_written_is_told_as_such_and_force_sets_nothing_aside(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_pairs(scene)
+
+    def refuse(*_: object) -> None:
+        raise StateError("state.sqlite3.lock: disk I/O error", "free some space")
+
+    monkeypatch.setattr(Lock, "keep_turn", refuse)
+    for flags in ((), ("--force",)):
+        run = scene.run(*flags)
+        assert (run.code, run.writes) == (3, [])
+        assert ".lock" in run.messages
+    assert list(scene.folder.glob("*.old")) == []
+
+
+def test_one_changed_bit_of_the_lock_is_told_or_does_no_harm(scene: Scene) -> None:
+    """Danger: a count that is too high makes every state look like one from a backup."""
+    lead, *_ = some_pairs(scene)
+    good = beside(scene, ".lock").read_bytes()
+    for place in [*range(16, 28), *range(56, 76)]:  # the numbers of SQLite's header, those of the turn among them
+        changed = bytearray(good)
+        changed[place] ^= 1 << place % 8
+        beside(scene, ".lock").write_bytes(changed)
+        run = scene.run()
+        assert run.code in (0, 3), (place, run.messages)
+        assert run.code == 0 or ".lock" in run.messages, (place, run.messages)
+        assert "backup" not in run.messages
+    beside(scene, ".lock").unlink()
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
 
 
 # --- damaged ----------------------------------------------------------------------------------------------------------
@@ -377,10 +418,14 @@ def test_one_bit_of_the_time_of_an_announced_create_is_told(tmp_path: Path) -> N
     play(Damage("five bits", 1000644), tmp_path)
 
 
-@pytest.mark.parametrize("table", ["links", "strays", "announced_creates", "announced_task_writes", "unfinished"])
+ANNOUNCED = ("announced_creates", "announced_task_writes", "announced_lead_writes")
+DECIDING = ("meta", "links", "strays", "unfinished", *ANNOUNCED)
+
+
+@pytest.mark.parametrize("table", DECIDING)
 def test_a_changed_value_in_any_row_that_decides_something_is_told(scene: Scene, table: str) -> None:
     """Danger: it looks like a change that somebody made, or hides one. SQLite itself would not notice."""
-    copied, unlinked, edited, _ = some_pairs(scene)
+    copied, unlinked, edited, pulled = some_pairs(scene)
     scene.clickup.duplicate(scene.named_by(copied))
     scene.later()
     scene.clickup.delete(scene.named_by(unlinked))
@@ -390,7 +435,9 @@ def test_a_changed_value_in_any_row_that_decides_something_is_told(scene: Scene,
     scene.sandbox.faults.add("reset", when="after", route="create_task")
     scene.run()
     scene.edit(edited, Name="lost on the way")
-    scene.sandbox.faults.add("reset", when="before", route="update_task", times=99)
+    scene.clickup.set_status(scene.named_by(pulled), "in progress")
+    for route in ("update_task", "update_records"):
+        scene.sandbox.faults.add("reset", when="before", route=route, times=99)
     scene.run()
     scene.sandbox.faults.clear()
     with contextlib.closing(sqlite3.connect(scene.state_file)) as file, file:
