@@ -54,7 +54,7 @@ from report import (
     traffic_line,
 )
 from state import Lock, State, last_turn, set_aside
-from stopping import LAST_SECONDS, Stopping, end_after
+from stopping import Stopping
 
 if TYPE_CHECKING:
     from live_test import LiveTest
@@ -142,7 +142,7 @@ class _Program:
         self._err = err
         self._color = not flags.no_color and not environ.get("NO_COLOR")
         self._looks_only = bool(flags.dry_run or (flags.check and not flags.live_test) or flags.explain)
-        self.stopping = Stopping(clock, self._tell_stopping, self._give_up)
+        self.stopping = Stopping(clock, GRACE_SECONDS, self._tell_stopping, self._give_up)
         self._stop = self.stopping.asked
         self._counts = Counts(clock)
         self._airtable_pacer = AirtablePacer()
@@ -174,7 +174,7 @@ class _Program:
             if self._flags.live_test:
                 outcome = self._test_live(settings)
             else:
-                outcome = self.stopping.in_a_thread(functools.partial(self._mode(), settings), GRACE_SECONDS)
+                outcome = self.stopping.in_a_thread(functools.partial(self._mode(), settings))
         except SyncError as error:
             return self._end(outcome_of_error(error), _exit_code_of(error), error)
         return self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
@@ -217,7 +217,7 @@ class _Program:
         from live_test import LiveTest  # noqa: PLC0415 - loaded for this flag only
 
         test = LiveTest(settings, functools.partial(self._tools, settings), self._clock, self._stop, self._tell_made)
-        found = self.stopping.in_a_thread(test.look, GRACE_SECONDS)
+        found = self.stopping.in_a_thread(test.look)
         self._tell_setup(settings, found)
         for line in test.question() if asks or not self._flags.quiet else ():
             self._say(line)
@@ -414,7 +414,6 @@ class _Program:
 
     def _give_up(self) -> NoReturn:
         """Say what is known, and end. Whatever hangs meanwhile, a disk or a reader of the output, is left as well."""
-        end_after(LAST_SECONDS)
         telling = threading.Thread(target=self._tell_failure, daemon=True)
         telling.start()
         why = "requests were still under way after the time to stop; what became of them the next run finds out"

@@ -629,6 +629,7 @@ def test_a_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
     scene.close()
 
 
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="a small pipe can be had on Linux only")
 @pytest.mark.parametrize(("flag", "signals", "most_seconds"), [("-v", 1, 10.0), ("-v", 2, 3.0), ("--dry-run", 2, 3.0)])
 def test_a_reader_who_does_not_read_holds_up_no_end(
     tmp_path: Path, flag: str, signals: int, most_seconds: float
@@ -642,12 +643,10 @@ def test_a_reader_who_does_not_read_holds_up_no_end(
     command = [sys.executable, "-m", "main", flag]
     process = subprocess.Popen(command, cwd=scene.folder, env=scene.environ(), stdout=writer, stderr=writer)
     os.close(writer)
-    read = len(scene.sandbox.log)
-    while True:  # until it does nothing any more
-        time.sleep(1)
-        if read == len(scene.sandbox.log) > 0:
-            break
-        read = len(scene.sandbox.log)
+    sent = 0
+    while process.poll() is None and (sent == 0 or sent < len(scene.sandbox.log)):
+        sent = len(scene.sandbox.log)
+        time.sleep(1)  # until it sends nothing any more, since it cannot say what it does
     asked = time.monotonic()
     for _ in range(signals):
         process.terminate()
@@ -656,6 +655,24 @@ def test_a_reader_who_does_not_read_holds_up_no_end(
     assert time.monotonic() - asked < most_seconds
     os.close(reader)
     scene.close()
+
+
+def test_whoever_called_lives_on_after_a_run_that_was_told_to_stop(tmp_path: Path) -> None:
+    """Danger: what is to end a run that hangs outlives the run, and ends its caller."""
+    program = (
+        "import signal, sys, time\n"
+        "from clock import SystemClock\n"
+        "from stopping import Stopping\n"
+        "stopping = Stopping(SystemClock(), 0.0, lambda: print('stopping'), sys.exit)\n"
+        "with stopping.signals():\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "time.sleep(2.5)\n"
+        "print('alive')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "stopping\nalive\n")
 
 
 def test_the_handlers_of_whoever_called_are_put_back() -> None:
