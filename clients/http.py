@@ -19,12 +19,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_exception
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
+from clients.deadline import response_within
 from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError, Withheld
-from clients.intime import response_within
 from clients.pacing import Heard, Pacer, http_date, retry_after
 from clients.shape import Misshapen
 from clock import Clock, SystemClock
@@ -571,25 +569,33 @@ def ping(url: str, timeout: float) -> str | None:
 
 
 class _Adapter(HTTPAdapter):
-    """One whose connections read their answers as `response`."""
+    """One whose connections, also those to a proxy, read their answers as `response`."""
 
     def __init__(self, response: type[HTTPResponse]) -> None:
-        plain = type("Plain", (HTTPConnection,), {"response_class": response})
-        secure = type("Secure", (HTTPSConnection,), {"response_class": response})
-        self._pools = {
-            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-        }
+        self._response = response
         super().__init__(pool_maxsize=_POOL, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        self._have_read(self.poolmanager)
 
-    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **options)
-        manager.pool_classes_by_scheme = self._pools
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **options)
+        if not known:
+            self._have_read(manager)
         return manager
+
+    def _have_read(self, manager: Any) -> None:
+        """Derived from the manager's own classes, since those of a SOCKS proxy are others."""
+        manager.pool_classes_by_scheme = {
+            scheme: _derived(pool, ConnectionCls=_derived(pool.ConnectionCls, response_class=self._response))
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+
+
+def _derived(kind: type, **members: object) -> type:
+    return type(kind.__name__, (kind,), members)
 
 
 def _session(address: str, auth: AuthBase, response: type[HTTPResponse]) -> requests.Session:
@@ -608,7 +614,7 @@ def _session(address: str, auth: AuthBase, response: type[HTTPResponse]) -> requ
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """The content as it arrives: `read1` returns with what is there, so that a trickle cannot hold us for ever."""
+    """The content as it arrives, so that one that is too large is not read whole."""
     while piece := response.raw.read1(_PIECE, decode_content=True):
         yield piece
 

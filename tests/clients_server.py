@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             step(self)
 
-    do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_CONNECT = answer  # noqa: N815
 
     def reply(self, reply: Reply, length: int | None = None) -> None:
         content = reply.content()

@@ -11,9 +11,11 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from urllib3.connectionpool import HTTPConnectionPool
 
 import clients.airtable
 import clients.clickup
+from clients.deadline import response_within
 from clients.errors import (
     ApiError,
     AuthError,
@@ -24,7 +26,7 @@ from clients.errors import (
     ServiceError,
     TransportError,
 )
-from clients.http import Http, ping
+from clients.http import Http, _Adapter, ping
 from clients.pacing import AirtablePacer, ClickUpPacer
 from clients.shape import Misshapen
 from errors import ConfigError, Interrupted
@@ -597,17 +599,59 @@ def test_an_answer_that_never_ends_is_given_up(bench: Make) -> None:
     assert caught.value.outcome_unknown
 
 
+class Hasty(Clock):
+    """A second passes whenever somebody looks."""
+
+    def monotonic(self) -> float:
+        self.advance(1)
+        return self.time()
+
+
 @pytest.mark.parametrize("step", [endless, endless_header, never_beginning])
 def test_danger_a_trickle_of_bytes_holds_a_request_for_ever(bench: Make, step: Step) -> None:
-    class Hasty(Clock):
-        def monotonic(self) -> float:
-            self.advance(1)
-            return self.time()
-
     here = bench(step, timeout=10, clock=Hasty(UNIX))
     with pytest.raises(TransportError, match="too slowly") as caught:
         here.send(replayable=False)
     assert caught.value.outcome_unknown
+
+
+def test_danger_a_proxy_whose_answer_drips_holds_a_request_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(endless_header) as server:
+        monkeypatch.setenv("https_proxy", server.address)
+        here = Bench(FINE, timeout=10, clock=Hasty(UNIX))
+        http = Http(
+            clients.clickup.service("https://api.clickup.invalid"),
+            token_header=TOKEN,
+            pacer=ClickUpPacer(),
+            clock=here.clock,
+            stop=threading.Event(),
+            timeout=10,
+            random=random.Random(1),
+        )
+        with pytest.raises(TransportError, match="too slowly"):
+            http.send("GET", "/thing", replayable=False)
+        http.close()
+        here.close()
+
+
+class NotOfTheUsualKind(HTTPConnectionPool):
+    """As those of a SOCKS proxy are, which take options that others do not know."""
+
+
+def test_a_proxy_with_connections_of_its_own_keeps_them() -> None:
+    adapter = _Adapter(response_within(1, lambda: 0.0))
+    adapter.poolmanager.pool_classes_by_scheme = {"http": NotOfTheUsualKind}
+    adapter._have_read(adapter.poolmanager)
+    (kind,) = adapter.poolmanager.pool_classes_by_scheme.values()
+    assert issubclass(kind, NotOfTheUsualKind)
+
+
+def test_a_connection_that_is_used_again_has_its_whole_time_again(bench: Make) -> None:
+    """Danger: what was left of the first answer's time is all that the second one has."""
+    here = bench(Reply(200, {"fine": 1}), Reply(200, {"fine": 2}), timeout=10, clock=Hasty(UNIX))
+    for _ in range(20):
+        here.send()
+    assert len(here.server.seen) == 20
 
 
 def test_halves_of_surrogate_pairs_in_an_answer_are_no_reason_to_stop(bench: Make) -> None:

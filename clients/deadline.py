@@ -19,12 +19,12 @@ def response_within(seconds: float, now: Callable[[], float]) -> type[HTTPRespon
     class InTime(HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
             super().__init__(sock, *args, **options)
-            self.fp = io.BufferedReader(_Raw(self.fp.detach(), sock, now, now() + seconds))
+            self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), sock, now, now() + seconds))
 
     return InTime
 
 
-class _Raw(io.RawIOBase):
+class _UntilDeadline(io.RawIOBase):
     """The bytes of a socket until a deadline."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, now: Callable[[], float], deadline: float) -> None:
@@ -46,5 +46,10 @@ class _Raw(io.RawIOBase):
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
-        self._raw.close()
-        super().close()
+        """The socket may be used again: it gets its own time-out back."""
+        try:
+            if self._sock.fileno() >= 0:
+                self._sock.settimeout(self._silence)
+            self._raw.close()
+        finally:
+            super().close()
