@@ -260,6 +260,7 @@ class Wanted:
     task_status_since: frozenset[str] = frozenset()
     lead_status_after: frozenset[tuple[str, int]] = frozenset()
     lead_status_before: frozenset[tuple[str, int]] = frozenset()
+    in_view: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(
@@ -269,6 +270,7 @@ class Wanted:
             or self.task_status_since
             or self.lead_status_after
             or self.lead_status_before
+            or self.in_view
         )
 
 

@@ -138,6 +138,7 @@ def _all_wanted(wanted: list[Wanted]) -> Wanted:
         task_status_since=frozenset().union(*(each.task_status_since for each in wanted)),
         lead_status_after=frozenset().union(*(each.lead_status_after for each in wanted)),
         lead_status_before=frozenset().union(*(each.lead_status_before for each in wanted)),
+        in_view=frozenset().union(*(each.in_view for each in wanted)),
     )
 
 

@@ -39,8 +39,9 @@ class World:
     task of the List is known, here or in the state. `full`: both sides were listed whole. `suspects` are tasks that
     must be read before they are believed to exist. `asked` are markers that ClickUp was asked for. `status_since`
     (None: the plan does not tell), `lead_after` and `lead_before` (None: Airtable does not tell) answer the wants of
-    these names. Tasks created later than `surely_listed` (Unix milliseconds) may be in no listing yet. `airtable_now`
-    is when this run began to read Airtable (Unix milliseconds, in Airtable's clock).
+    these names. `in_view` are the leads in the view (None: no view is set), of those in `view_asked` that is known.
+    Tasks created later than `surely_listed` (Unix milliseconds) may be in no listing yet. `airtable_now` is when this
+    run began to read Airtable (Unix milliseconds, in Airtable's clock).
     """
 
     leads: Mapping[str, Lead | None]
@@ -56,6 +57,7 @@ class World:
     surely_listed: int = 2**63
     airtable_now: int = 0
     in_view: frozenset[str] | None = None
+    view_asked: frozenset[str] = frozenset()
     asked: Mapping[str, int] = field(default_factory=dict)
     status_since: Mapping[str, int | None] = field(default_factory=dict)
     lead_after: Mapping[tuple[str, int], bool | None] = field(default_factory=dict)

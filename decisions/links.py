@@ -194,7 +194,7 @@ def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:
                 left=True,
             )
     if world.in_view is not None and lead.id not in world.in_view:
-        return _OUTSIDE_VIEW
+        return _OUTSIDE_VIEW if lead.id in world.view_asked else Wanted(in_view=frozenset({lead.id}))
     unmapped = without_row(lead.status, rules)
     if unmapped is not None:
         return Undecided("", unmapped.problem, unmapped.hint) if unmapped.problem else Unlinked(False, unmapped.rule)

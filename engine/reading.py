@@ -170,6 +170,7 @@ class Reading:
         self.complete = True
         self.short = ""
         self.in_view: set[str] | None = None
+        self._view_asked: set[str] = set()
         self._listed: set[str] = set()
         self._by_id: set[str] = set()
         self._late_rows: set[str] = set()
@@ -259,19 +260,19 @@ class Reading:
             named = any_of(*parts, *([is_one_of(sorted(again))] if again else []))
             formula = named if len(again) <= _BY_ID else ""
         self.in_view = set()
+        self._view_asked.update(self.leads)
         listing = self._tools.airtable.list_records(fields=self.make.fields, formula=formula, view=self._settings.view)
         for page in listing:
             for record in page.rows:
                 self.in_view.add(record.id)
                 self.leads.setdefault(record.id, self.make.lead(record, self._links.get(record.id)))
 
-    def _ask_view(self, ids: Iterable[str]) -> None:
-        """Which of these leads, which nobody has edited, are in the view."""
-        if self.in_view is None or self.full:
-            return
-        wanted = [record_id for record_id in sorted(ids) if is_record_id(record_id)]
-        for page in self._tools.airtable.read_by_ids(wanted, fields=self.make.fields[:1], view=self._settings.view):
-            self.in_view.update(record.id for record in page.rows)
+    def _ask_view(self, ids: frozenset[str]) -> None:
+        """Which of these leads are in the view: leads that were not read by the listing, and could get a task now."""
+        found = self._tools.airtable.read_by_ids(sorted(ids), fields=self.make.fields[:1], view=self._settings.view)
+        in_view = {record.id for page in found for record in page.rows}
+        self.in_view = (self.in_view or set()) | in_view
+        self._view_asked |= ids
 
     def _doubt_an_empty_listing(self) -> None:
         """An empty listing while links exist is believed only if each of the linked tasks is surely deleted."""
@@ -308,6 +309,7 @@ class Reading:
             surely_listed=self._surely_listed(),
             airtable_now=int(self.airtable_date * 1000),
             in_view=None if self.in_view is None else frozenset(self.in_view),
+            view_asked=frozenset(self._view_asked),
             asked=self._asked,
             status_since=self._status_since,
             lead_after=self._lead_after,
@@ -352,7 +354,8 @@ class Reading:
     def fetch(self, wanted: Wanted) -> None:
         """Read what the decisions want. A record that cannot be read is told as such and stops nothing else."""
         self._read_leads(wanted.leads)
-        self._ask_view(wanted.leads)
+        if wanted.in_view:
+            self._ask_view(wanted.in_view)
         self._read_tasks(sorted(wanted.tasks - self.tasks.keys()))
         each(sorted(wanted.markers), self._ask_for_marker, self._tools.in_flight)
         self._read_status_since(sorted(wanted.task_status_since))

@@ -999,3 +999,15 @@ def test_a_time_in_status_of_the_year_10000_is_no_evidence(scene: Scene, monkeyp
     monkeypatch.setattr(scene.sandbox, "carry_out", bent)
     run = scene.run()
     assert (run.code, [each["record_id"] for each in run.report["conflicts"]]) == (0, [lead])
+
+
+def test_a_view_costs_no_request_for_leads_that_have_a_task(scene: Scene) -> None:
+    scene.airtable.add_view("V")
+    scene.settings["AIRTABLE_VIEW"] = "V"
+    _, task = scene.pair("CONTACTED")
+    scene.quiet()
+    scene.later()
+    scene.clickup.set_status(task, "complete")
+    run = scene.run()
+    assert run.code == 0
+    assert run.requests.count("airtable list_records_post") == 3, "changes, the view, and the task's lead"
