@@ -153,6 +153,32 @@ class _Given:
         return same
 
 
+@dataclass
+class _Place:
+    """How far a walk by key has come: at a page of the rows whose key is later than `cursor`.
+
+    `top` is the largest key so far, `began` what that was at page 0; `new` counts the rows since then that had not been
+    given out.
+    """
+
+    cursor: int
+    top: int = -1
+    page: int = 0
+    began: int = -1
+    new: int = 0
+
+    def turn_page(self, last: int) -> None:
+        self.top, self.page = max(self.top, last), self.page + 1
+
+    def again(self) -> None:
+        """From page 0: where rows are read by page, one that vanishes meanwhile hides another."""
+        self.top, self.page, self.new = self.began, 0, 0
+
+    def behind(self, last: int) -> None:
+        """One less, for a filter that leaves out its own moment: rows of one instant may be on both sides."""
+        self.cursor, self.top, self.page, self.began, self.new = last - 1, last, 0, last, 0
+
+
 class ClickUpClient:
     """One List and its tasks. Every method raises ApiError or Interrupted as `Http.fetch` does."""
 
@@ -179,47 +205,42 @@ class ClickUpClient:
         BadAnswer for pages that do not end.
         https://developer.clickup.com/reference/gettasks
         """
-        given = _Given()
+        given, place = _Given(), _Place(since)
         asked = [*self._listing(archived), ("order_by", key)]
         # Which way `reverse` turns is not documented, and people report both. So the first answer that shows it
         # decides; until then only pages are counted, since the rest may be on either side of the last row.
         reverse, turned, known = self._reverse, False, False
-        cursor, top, page = since, -1, 0
-        before, found = top, 0
         for count in range(_MOST_PAGES):
             by_key = [*asked, ("reverse", reverse)]
-            listed = self._tasks([*by_key, *_after(key, cursor)], page)
-            if not turned and not known and listed.falls(key, top):
+            listed = self._tasks([*by_key, *_after(key, place.cursor)], place.page)
+            if not turned and not known and listed.falls(key, place.top):
                 reverse = self._reverse = "false" if reverse == "true" else "true"
-                turned, cursor, top, page, given = True, since, -1, 0, given.again()
-                before, found = top, 0
+                turned, place, given = True, _Place(since), given.again()
                 continue
             known = known or listed.rises(key)
             fresh = given.fresh(listed.rows)
-            in_order = listed.sorted_by(key, cursor) and not listed.falls(key, top)
+            in_order = listed.sorted_by(key, place.cursor) and not listed.falls(key, place.top)
             if fresh or count == turned:
                 yield TaskPage(fresh, listed.date, in_order)
             if not in_order:
                 yield from self._pages([*by_key, *_after(key, since)], given)
                 return
-            found += len(fresh)
+            place.new += len(fresh)
             ends = listed.ends(len(fresh))
-            last = top if ends else _key_of(listed.rows[-1], key)
-            through = ends or (last > top and known)
-            if through and page and found:
-                top, page, found = before, 0, 0
+            last = place.top if ends else _key_of(listed.rows[-1], key)
+            rises = known and last > place.top
+            if (ends or rises) and place.page and place.new:
+                place.again()
                 given.before = ()
             elif ends:
                 return
-            elif through:
-                # One less, for a filter that leaves out its own moment: rows of one instant may be on both sides.
-                cursor, top, page = last - 1, last, 0
-                before, found = top, 0
+            elif rises:
+                place.behind(last)
                 given.before = ()
             elif given.repeats(listed.rows):
                 raise self._endless()
             else:
-                top, page = max(top, last), page + 1
+                place.turn_page(last)
         raise self._endless()
 
     def with_marker(self, record_id: str, *, archived: bool = False) -> tuple[Task, ...]:
