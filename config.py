@@ -117,19 +117,19 @@ class Given:
     warnings: tuple[str, ...]
 
     @property
-    def files(self) -> tuple[Path, Path]:
-        """The settings file and the state file, whatever else is wrong with the settings."""
+    def state_file(self) -> Path:
+        """The path that is set for it, whatever else is wrong with the settings."""
         state_file = Path(self.values.get("SYNC_STATE_FILE", DEFAULTS["SYNC_STATE_FILE"]))
         with contextlib.suppress(RuntimeError):
             state_file = state_file.expanduser()
-        return self.env_file, state_file
+        return state_file
 
 
 def read(environ: Mapping[str, str], env_file: Path | None = None) -> Given:
     """The settings as they are given; a variable of the environment goes before the file's.
 
     Without `env_file` the file is `.env` in the current folder, if there is one. It is read once, so that it may be a
-    pipe. A blank value counts as not set.
+    pipe. A blank value counts as not set. Raises nothing: what is wrong is among the problems, which `load` raises.
     """
     problems: list[str] = []
     warnings: list[str] = []

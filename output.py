@@ -78,13 +78,13 @@ class ToLines(logging.Handler):
 def report_file(path: Path | None, given: Given) -> Path | None:
     """Where the report goes, which is never a file that the program lives on. Raises ConfigError."""
     target = _writable(path)
-    if target is not None:
-        settings_file, state_file = given.files
-        if any(_is_same(target, own) for own in (settings_file, *files_beside(state_file))):
-            raise ConfigError(
-                [f"--report: {path} holds the settings or the state of the sync"],
-                "give the path of another file",
-            )
+    if target is None:
+        return None
+    own = (given.env_file, *files_beside(given.state_file))
+    if any(_is_same(target, each) for each in own):
+        raise ConfigError(
+            [f"--report: {path} holds the settings or the state of the sync"], "give the path of another file"
+        )
     return target
 
 

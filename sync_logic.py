@@ -1,9 +1,10 @@
 """The decisions: what a run does, and why, from what was read. Pure: no I/O, no clock, no logging.
 
 `plan` takes the world as it was read and answers either a `Plan`, or `Wanted`: readings without which nothing certain
-can be said. The design's tables have rooms of their own in `decisions`: which task belongs to a lead (`links`), the
-status of a linked pair (`status`), its name and details (`content`), and readings that may be too old to decide on
-(`lateness`). Here they are put together, lead by lead; then come the brake and the parts of a plan.
+can be said. Each table of decisions has a room of its own in `decisions`: which task belongs to a lead (`links`), the
+status of a linked pair (`status`), its name and details (`content`). Beside them are what decides when a reading may be
+too old to decide on (`evidence`), what a link keeps (`kept`), and the settings (`rules`). Here they are put together,
+lead by lead; then come the brake and the parts of a plan.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from decisions.base import as_seen, found_link, having, restores_so_far
 from decisions.content import ContentDecision, decide_content, own_text_notices, with_texts_that_arrived
-from decisions.lateness import evidence_wanted, lead_may_be_older, task_may_be_older
+from decisions.evidence import evidence_wanted, lead_may_be_older, task_may_be_older
+from decisions.kept import as_seen, found_link, having, restores_so_far
 from decisions.links import Adopted, Linked, Undecided, Unlinked, link_notices, notices_without_lead, resolve
 from decisions.rules import Rules
 from decisions.status import StatusDecision, StatusPair, decide_status, settle, with_status_that_arrived, without_row

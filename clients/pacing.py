@@ -195,8 +195,8 @@ class ClickUpPacer:
       probe. Requests in flight then count as sent in both windows.
     - When ClickUp has counted more than we have sent, another program shares the token: for this window and the
       next it is left what it will use if it goes on as in this window or the one before, whichever is more, up to
-      half; 2 % stay unspent, and at most a quarter of what is left is in flight, which narrows to one towards the end.
-      Should it fall silent, a single request finds that out once it can have left a tenth of the limit unused.
+      half; 2 % stay unspent, and at most a quarter of what may be spent is in flight, which narrows to one towards the
+      end. Should it fall silent, a single request finds that out once it can have left a tenth of the limit unused.
     - A refusal means silence until its `Reset` and up to a second more, so that two programs do not come back
       together; without `Reset`, 5 s, doubling up to a minute.
     - If an answer lacks the headers, the smallest documented limit (100 a minute) is assumed.
@@ -240,6 +240,7 @@ class ClickUpPacer:
 
     def refused(self, heard: Heard, jitter: float) -> None:
         self._in_flight -= 1
+        # Somebody is there, whatever we have counted.
         self._others_before = max(self._others_before, 1 / CLICKUP_WINDOW)
         if "x-ratelimit-reset" in heard.headers:
             self._note(heard._replace(headers={**heard.headers, "x-ratelimit-remaining": "0"}))

@@ -1,1 +1,4 @@
-"""The design's decision tables, a room for each. Pure: no I/O, no clock, no logging."""
+"""The decision tables: `links`, `status`, `content`; and what they rest on: `evidence`, `kept`, `rules`.
+
+Pure: no I/O, no clock, no logging.
+"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from decisions.base import EMPTY, having
+from decisions.kept import EMPTY, having
 from models import AnnouncedTaskWrite, KnownTask, Lead, Link, Notice
 from text import digest, visible
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decisions.base import having, restores_so_far
+from decisions.kept import having, restores_so_far
 from decisions.rules import Rules
 from models import AnnouncedLeadWrite, AnnouncedTaskWrite, KnownTask, Lead, Link, NotText
 from status_map import fold

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.pacing import AirtablePacer, ClickUpPacer, Heard, in_flight, retry_after
-from tests.clients_simulation import FixedWindow, SlidingSecond, play, play_two
+from tests.clients_simulation import FixedWindow, Played, SlidingSecond, play, play_two
 
 ROUNDINGS: list[Callable[[float], float]] = [math.floor, math.ceil, round]
 
@@ -72,22 +72,26 @@ def test_clickups_budget_is_spent_within_five_percent_of_the_shortest_time(
     assert played.seconds <= 1.05 * shortest
 
 
+def beside(requests: int, others: Sequence[float], limit: int, threads: int) -> Played:
+    """So many requests of ours while another program sends at these moments."""
+    latency = between(0.05, 0.5)
+    chance = random.Random(2)
+    server = FixedWindow(limit)
+    return play(ClickUpPacer(), server, requests, threads=threads, latency=latency, chance=chance, others=others)
+
+
+def steady(a_minute: float, minutes: int) -> list[float]:
+    """The moments at which a program sends that always sends so many a minute."""
+    return [number * 60 / a_minute for number in range(int(a_minute * minutes))]
+
+
 @pytest.mark.parametrize("threads", [1, 8, 64])
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
 @pytest.mark.parametrize("limit", [100, 1000])
 def test_a_token_shared_with_a_steady_program_is_refused_at_most_once_a_window(
     limit: int, share: float, threads: int
 ) -> None:
-    others = [number * 60 / (limit * share) for number in range(int(limit * share * 10))]
-    played = play(
-        ClickUpPacer(),
-        FixedWindow(limit),
-        4 * limit,
-        threads=threads,
-        latency=between(0.05, 0.5),
-        chance=random.Random(2),
-        others=others,
-    )
+    played = beside(4 * limit, steady(limit * share, 10), limit, threads)
     closest = [later - earlier for earlier, later in zip(played.refused_at, played.refused_at[1:], strict=False)]
     assert min(closest, default=60) > 30
     assert played.seconds < 60 * (4 / (1 - share) + 2) + 4 * limit * 0.275 / threads
@@ -100,15 +104,7 @@ def test_a_program_that_shares_the_token_gets_what_it_needs_once_its_pace_is_kno
     limit: int, share: float, threads: int
 ) -> None:
     """Danger: the other program, somebody's dashboard say, fails for as long as a backfill takes."""
-    played = play(
-        ClickUpPacer(),
-        FixedWindow(limit),
-        6 * limit,
-        threads=threads,
-        latency=between(0.05, 0.5),
-        chance=random.Random(2),
-        others=[number * 60 / (limit * share) for number in range(int(limit * share * 20))],
-    )
+    played = beside(6 * limit, steady(limit * share, 20), limit, threads)
     refused = [moment for moment in played.others_refused_at if moment > 62]
     assert len(refused) <= 0.02 * limit * share * played.seconds / 60
     assert played.seconds < 60 * (6 / (1 - share) + 1)
@@ -116,15 +112,7 @@ def test_a_program_that_shares_the_token_gets_what_it_needs_once_its_pace_is_kno
 
 @pytest.mark.parametrize("limit", [100, 1000])
 def test_what_another_program_leaves_from_now_on_is_spent(limit: int) -> None:
-    played = play(
-        ClickUpPacer(),
-        FixedWindow(limit),
-        6 * limit,
-        threads=64,
-        latency=between(0.05, 0.5),
-        chance=random.Random(2),
-        others=[number * 120 / limit for number in range(limit)],
-    )
+    played = beside(6 * limit, steady(limit / 2, 2), limit, threads=64)
     assert played.seconds < 60 * 7 + 5
 
 

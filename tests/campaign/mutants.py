@@ -20,7 +20,7 @@ from unittest import mock
 
 import requests
 
-import decisions.lateness
+import decisions.evidence
 import decisions.status
 import engine.carrying_out
 import engine.run
@@ -333,7 +333,7 @@ MUTANTS = (
         "an older listing of a lead believed",
         "a lead that a listing shows as it was before our own write is taken to have been changed back",
         "tests/test_late_listings.py::test_a_tasks_status_just_carried_to_its_lead_is_not_taken_back",
-        _replaced(decisions.lateness, "_differs_from_our_write", _no),
+        _replaced(decisions.evidence, "_differs_from_our_write", _no),
         {"lag": test_late_listings.airtable, "flags": ("--full",)},
     ),
     Mutant(
