@@ -1,4 +1,4 @@
-"""A state file that was damaged between two runs: cut, bits flipped, overwritten, in every place.
+"""A state file that was damaged between two runs: cut, bits flipped, overwritten, in every place; or its lock file.
 
 Demanded each time: the run says so and stops before the first write, or goes on and all is well. In the end, with the
 damaged file moved away where that was asked for, every lead has one task and each lone edit has reached the other side
@@ -26,6 +26,8 @@ PAGE = 4096
 PAGES = 15
 MOST_RUNS = 5
 HIDDEN_SECONDS = 60
+LOCK = "two bits of the lock"
+HEADER = 100  # what the lock holds is in this: https://www.sqlite.org/fileformat2.html#the_database_header
 
 
 # The parts of a -wal file: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
@@ -89,12 +91,13 @@ _KINDS: dict[str, Callable[[bytearray, random.Random], bytes]] = {
     "cut": _cut,
     "one bit": lambda content, rng: _flip(content, rng, 1),
     "five bits": lambda content, rng: _flip(content, rng, 5),
+    LOCK: lambda content, rng: _flip(content[:HEADER], rng, 2) + bytes(content[HEADER:]),
     "noise": _noise,
     "zeros": _zeros,
     "pages swapped": _swapped,
 }
 # Most bytes of the file are of no consequence, so that single bits and short noise have to be tried often.
-_OFTEN = ("one bit", "five bits", "noise", "noise", "one bit", "cut", "zeros", "pages swapped")
+_OFTEN = ("one bit", "five bits", "noise", "noise", "one bit", "cut", "zeros", "pages swapped", LOCK)
 
 
 def cases(count: int, seed: int) -> Iterator[Damage]:
@@ -108,16 +111,17 @@ def play(damage: Damage, folder: Path) -> None:
     scene = Scene(folder, clickup_limit=0, airtable_limit=0)
     try:
         told, pulled, doubtful = _prepared(scene)
-        scene.state_file.write_bytes(damage.applied(scene.state_file.read_bytes()))
+        damaged = scene.state_file.with_name(scene.state_file.name + ".lock" * (damage.kind == LOCK))
+        damaged.write_bytes(damage.applied(damaged.read_bytes()))
         tasks = list(scene.clickup.tasks())
         (made,) = scene.clickup.by_marker(doubtful)
         runs = [scene.run()]
         if runs[0].code == 3:
             assert runs[0].writes == []
-            said = runs[0].messages
-            assert any(each in said for each in ("is damaged", "no state file", "is older")) or _other(runs[0])
+            assert str(damaged) in runs[0].messages
+            assert damage.kind == LOCK or _told_as_damage(runs[0].messages)
             assert scene.run().code == 3, "it does not go away by itself"
-            scene.state_file.unlink()
+            damaged.unlink()
         while runs[-1].code != 0 or len(runs) < 2:
             assert len(runs) < MOST_RUNS, (runs[-1].report, runs[-1].messages)
             scene.later(150)
@@ -165,9 +169,10 @@ def _assert_kept(scene: Scene, lead: str, status: str, runs: list[Run]) -> None:
     assert scene.status(lead) == status or named, f"an edit of {lead} was lost without a word"
 
 
-def _other(run: Run) -> bool:
-    """Damage can look like another version's file or another pair's."""
-    return "uses format" in run.messages or "belongs to another pair" in run.messages
+def _told_as_damage(said: str) -> bool:
+    """Damage can look like another version's file, another pair's, or one from a backup."""
+    signs = ("is damaged", "no state file", "uses format", "belongs to another pair", "is older")
+    return any(sign in said for sign in signs)
 
 
 # --- what a killed run left -------------------------------------------------------------------------------------------
@@ -255,8 +260,8 @@ def _played(damage: Damage | Cut) -> str:
 
 
 def whole(workers: int, seed: int) -> Totals:
-    """Every cut of either file and 2,000 other damages, so many at once."""
-    chosen: list[Damage | Cut] = [*cases(2_000, seed), *cuts()]
+    """Every cut of either file and 2,250 other damages, so many at once."""
+    chosen: list[Damage | Cut] = [*cases(2_250, seed), *cuts()]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         failures = [said for said in pool.map(_played, chosen, chunksize=20) if said]
     return Totals(len(chosen), failures)
