@@ -20,7 +20,11 @@ log = logging.getLogger("sync")
 
 
 class Counts:
-    """One command's requests and time, from the moment that this is made; and the month's, as the state knows them."""
+    """One command's requests and time, from the moment that this is made; and the month's, as the state knows them.
+
+    What is given by service has the keys "airtable" and "clickup". `usage` is None until a state has been asked;
+    `said_once` is what this run is the first of the month to say.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
