@@ -62,6 +62,7 @@ _LONGEST_HOURS = 8_760.0
 _MOST_CALLS = 1_000_000_000
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NAME_AT_A_BEGINNING = re.compile(r"\n[ \t]*(?:export[ \t]+)?([A-Z_]+)[ \t]*=")
 _TOKENS = ("AIRTABLE_API_KEY", "CLICKUP_API_KEY")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
@@ -171,6 +172,11 @@ def binding(settings: Settings) -> dict[str, str]:
     }
 
 
+def pair(settings: Settings) -> str:
+    """Which base and List a run is for, in one word."""
+    return f"{settings.airtable_base_id}/{settings.clickup_list_id}"
+
+
 def _not_blank(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value.strip() for name, value in values.items() if value and value.strip()}
 
@@ -207,11 +213,16 @@ def _parse_file(path: Path, text: str, problems: list[str]) -> dict[str, str | N
     """
     values: dict[str, str | None] = {}
     for found in parse_stream(io.StringIO(text)):
-        if found.error:
-            statement = found.original.string
-            line = found.original.line + statement.count("\n", 0, len(statement) - len(statement.lstrip()))
+        statement = found.original.string
+        line = found.original.line + statement.count("\n", 0, len(statement) - len(statement.lstrip()))
+        if found.error or (found.key in NAMES and found.value is None):
             problems.append(f"{path}: line {line} cannot be read; write NAME=value, and quote a value with ' or \"")
         elif found.key is not None:
+            inside = [name for name in _NAME_AT_A_BEGINNING.findall(found.value or "") if name in NAMES]
+            if inside:
+                problems.append(f"{path}: line {line}: its quotes go on to the line of {inside[0]}; is one missing?")
+            if found.key in NAMES and values.get(found.key, found.value) != found.value:
+                problems.append(f"{path}: line {line} sets {found.key} once more, to another value; keep one of them")
             values[found.key] = found.value
     return values
 

@@ -30,7 +30,7 @@ from clients.errors import AuthError, NotFound, QuotaSpent
 from clients.http import Http, ping
 from clients.pacing import AirtablePacer, ClickUpPacer, in_flight
 from clock import Clock, SystemClock
-from config import Settings, binding, load, read
+from config import Settings, binding, load, pair, read
 from counting import Counts
 from engine import Options, Tools, check, sync
 from engine.setup import Setup, table_id
@@ -168,7 +168,7 @@ class _Program:
         try:
             given = read(self._environ, self._flags.env_file)
             self._report_file = report_file(self._flags.report, given)
-            settings = load(given)
+            settings = _at_its_real_path(load(given))
             for warning in settings.warnings:
                 log.warning("%s", warning)
             if self._flags.live_test:
@@ -187,8 +187,11 @@ class _Program:
     # --- what is asked for
 
     def _check(self, settings: Settings) -> Outcome:
-        with contextlib.closing(State.copy(settings.state_file)) as state, self._tools(settings, self._stop) as tools:
-            self._bind(settings, state, functools.partial(last_turn, settings.state_file))
+        turn = last_turn(settings.state_file, pair(settings))
+        with contextlib.ExitStack() as stack:
+            state = stack.enter_context(contextlib.closing(State.copy(settings.state_file, turn=turn)))
+            tools = stack.enter_context(self._tools(settings, self._stop))
+            self._bind(settings, state, turn)
             try:
                 found = check(settings, tools)
             finally:
@@ -250,8 +253,9 @@ class _Program:
 
     def _look(self, settings: Settings) -> Outcome:
         """A dry run: on a copy of the state, and without the lock."""
-        with contextlib.closing(State.copy(settings.state_file)) as state:
-            self._bind(settings, state, functools.partial(last_turn, settings.state_file))
+        turn = last_turn(settings.state_file, pair(settings))
+        with contextlib.closing(State.copy(settings.state_file, turn=turn)) as state:
+            self._bind(settings, state, turn)
             try:
                 return self._run_engine(settings, state)
             finally:
@@ -299,22 +303,23 @@ class _Program:
 
     def _opened(self, settings: Settings, lock: Lock, *, lost: bool) -> State:
         with contextlib.ExitStack() as on_failure:
-            state = State.open(settings.state_file, lost=lost)
+            turn = lock.last_turn(pair(settings))
+            state = State.open(settings.state_file, turn=turn, lost=lost)
             on_failure.callback(state.close)
-            self._bind(settings, state, lock.last_turn)
-            state.begin_turn(lock)
+            self._bind(settings, state, turn)
+            state.begin_turn(lock, pair(settings))
             on_failure.pop_all()
             return state
 
-    def _bind(self, settings: Settings, state: State, last_turn: Callable[[str], int]) -> None:
-        """Refuse a state that is not the one of this pair's last run."""
+    def _bind(self, settings: Settings, state: State, turn: int) -> None:
+        """Refuse a state that is not the one of this pair's last run, which had this turn."""
 
         def named_now() -> str:
             with self._tools(settings, self._stop) as tools:
                 return table_id(tools.airtable)
 
         state.bind(binding(settings), named_now)
-        state.must_know(last_turn(state.pair))
+        state.must_know(turn)
 
     def _run_engine(self, settings: Settings, state: State) -> Outcome:
         flags = self._flags
@@ -523,6 +528,11 @@ def _put(stream: TextIO | None, lines: Sequence[str]) -> None:
         # Nothing more can be told there, and the interpreter must not try at its end.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _at_its_real_path(settings: Settings) -> Settings:
+    """So that a state file which is a link is one and the same for the lock, for SQLite, and when it is set aside."""
+    return dataclasses.replace(settings, state_file=Path(os.path.realpath(settings.state_file)))
 
 
 def _exit_code_of(error: SyncError) -> int:

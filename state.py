@@ -165,31 +165,31 @@ class State:
         self._where = where
         self._mutex = threading.RLock()
         self._binding: Mapping[str, str] | None = None
-        self._new = False
 
     @classmethod
-    def open(cls, path: Path, *, lost: bool = False) -> State:
-        """Open or create the file, with mode 0600. `lost`: if there is none, the one of an earlier run was lost.
+    def open(cls, path: Path, *, turn: int = 0, lost: bool = False) -> State:
+        """Open or create the file, with mode 0600; a new one knows of `turn`, that of the last run.
 
-        Raises StateError where it is damaged, of a newer version, no state file at all, or cannot be written.
+        `lost`: if there is none, the one of an earlier run was lost. Raises StateError where it is damaged, of a newer
+        version, no state file at all, or cannot be written.
         """
         _create_private(path)
         with _closed_on_failure(path, str(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            return cls._prepared(connection, str(path), lost=lost)
+            return cls._prepared(connection, str(path), turn, lost=lost)
 
     @classmethod
-    def copy(cls, path: Path) -> State:
+    def copy(cls, path: Path, *, turn: int = 0) -> State:
         """The file's content in memory: what is written to it is gone with it, and the file stays as it is."""
         with _closed_on_failure(":memory:", str(path)) as connection:
             if path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect_to_read(path)) as source:
                     source.backup(connection)
-            return cls._prepared(connection, str(path))
+            return cls._prepared(connection, str(path), turn)
 
     @classmethod
-    def _prepared(cls, connection: sqlite3.Connection, where: str, *, lost: bool = False) -> State:
+    def _prepared(cls, connection: sqlite3.Connection, where: str, turn: int, *, lost: bool = False) -> State:
         state = cls(connection, where)
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             with state._transaction():
@@ -198,7 +198,7 @@ class State:
                 connection.execute(f"PRAGMA user_version={VERSION}")
                 connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
                 state._set("lost", "1" if lost else None)
-            state._new = True
+                state._set("turn", str(turn))
             return state
         state._examine()
         return state
@@ -291,30 +291,23 @@ class State:
             bound = {**self._binding, _TABLE_ID: table_id or self._binding[_TABLE_ID]}
             self.keep_values({"binding": json.dumps(bound, sort_keys=True)})
 
-    @property
-    def pair(self) -> str:
-        """Which base and List it was bound to by `bind`, in one word."""
-        if self._binding is None:
-            raise AssertionError("a state is bound before anything is asked of it")
-        return f"{self._binding['base']}/{self._binding['list']}"
-
     def must_know(self, turn: int) -> None:
         """Refuse a file that does not know of this run of its pair.
 
         It came from a backup, or the disk has lost what it had confirmed. Raises NotThisState.
         """
-        if not self._new and int(self.value("turn") or 0) < turn:
+        if int(self.value("turn") or 0) < turn:
             raise NotThisState(
                 f"{self._where} is older than the last run: what that run read and wrote is not in it",
                 "did it come from a backup? Delete it, but not the .lock file beside it: the next run finds every task "
                 "again, and names the pairs that disagree. --force sets it aside and does that at once",
             )
 
-    def begin_turn(self, lock: Lock) -> None:
+    def begin_turn(self, lock: Lock, pair: str) -> None:
         """Count this run: here first, so that the lock never knows of more than this file. Raises StateError."""
-        turn = max(int(self.value("turn") or 0), lock.last_turn(self.pair)) + 1
+        turn = max(int(self.value("turn") or 0), lock.last_turn(pair)) + 1
         self.keep_values({"turn": str(turn)})
-        lock.keep_turn(self.pair, turn)
+        lock.keep_turn(pair, turn)
 
     # --- links
 

@@ -24,6 +24,7 @@ from clients.http import Answer, Http, Service, Verdict
 from clients.rows import object_with_rows
 from clients.shape import Misshapen, list_of, milliseconds_of, object_of, text_of, text_or_empty
 from models import Announce, FieldInfo, ListInfo, Task, TaskPage
+from text import clean
 
 ADDRESS = "https://api.clickup.com/api/v2"
 Key = Literal["created", "updated"]
@@ -158,7 +159,7 @@ class _Place:
     """How far a walk by key has come: at a page of the rows whose key is later than `cursor`.
 
     `top` is the largest key so far, `began` what that was at page 0; `new` counts the rows since then that had not been
-    given out.
+    given out, `once` says that these pages have been read before.
     """
 
     cursor: int
@@ -166,17 +167,18 @@ class _Place:
     page: int = 0
     began: int = -1
     new: int = 0
+    once: bool = False
 
     def turn_page(self, last: int) -> None:
         self.top, self.page = max(self.top, last), self.page + 1
 
     def again(self) -> None:
         """From page 0: where rows are read by page, one that vanishes meanwhile hides another."""
-        self.top, self.page, self.new = self.began, 0, 0
+        self.top, self.page, self.new, self.once = self.began, 0, 0, True
 
     def behind(self, last: int) -> None:
         """One less, for a filter that leaves out its own moment: rows of one instant may be on both sides."""
-        self.cursor, self.top, self.page, self.began, self.new = last - 1, last, 0, last, 0
+        self.cursor, self.top, self.page, self.began, self.new, self.once = last - 1, last, 0, last, 0, False
 
 
 class ClickUpClient:
@@ -229,7 +231,7 @@ class ClickUpClient:
             ends = listed.ends(len(fresh))
             last = place.top if ends else _key_of(listed.rows[-1], key)
             rises = known and last > place.top
-            if (ends or rises) and place.page and place.new:
+            if (ends or rises) and place.page and (place.new or not place.once):
                 place.again()
                 given.before = ()
             elif ends:
@@ -385,10 +387,10 @@ class ClickUpClient:
         return Task(
             id=_task_id(row.get("id")),
             name=text_or_empty(row.get("name"), "a task's name"),
-            status=text_of(object_of(row.get("status"), "a task's status").get("status"), "a task's status"),
+            status=clean(text_of(object_of(row.get("status"), "a task's status").get("status"), "a task's status")),
             marker=self._marker(row.get("custom_fields")),
             description=description if description.strip() else "",
-            list_id=text_of(object_of(row.get("list"), "a task's list").get("id"), "a task's list"),
+            list_id=clean(text_of(object_of(row.get("list"), "a task's list").get("id"), "a task's list")),
             archived=row.get("archived") is True,
             subtask=bool(row.get("parent")),
             created=milliseconds_of(row.get("date_created"), "a task's date_created"),
@@ -400,7 +402,7 @@ class ClickUpClient:
         for entry in list_of(fields, "a task's custom_fields"):
             if object_of(entry, "a custom field").get("id") == self._field_id:
                 value = entry.get("value")
-                return value.strip() if isinstance(value, str) else ""
+                return clean(value).strip() if isinstance(value, str) else ""
         return ""
 
     def _endless(self) -> BadAnswer:
@@ -443,7 +445,7 @@ def _list_info(body: Any) -> ListInfo:
     return ListInfo(
         id=text_of(found.get("id"), "the List's id"),
         name=text_or_empty(found.get("name"), "the List's name"),
-        statuses=tuple(text_of(status.get("status"), "a status") for status in sorted(statuses, key=_order)),
+        statuses=tuple(clean(text_of(status.get("status"), "a status")) for status in sorted(statuses, key=_order)),
         archived=found.get("archived") is True,
         deleted=found.get("deleted") is True,
     )

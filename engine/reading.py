@@ -316,6 +316,14 @@ class Reading:
             lead_before=self._lead_before,
         )
 
+    def gone(self, links: Mapping[str, Link]) -> int:
+        """How many of these links have lost their lead or their task, as far as this reading knows."""
+        return sum(
+            (self.leads.get(link.record_id) is None and (self.full or link.record_id in self.leads))
+            or self.tasks.get(link.task_id) is TaskGone.DELETED
+            for link in links.values()
+        )
+
     def _load_links(self) -> None:
         named = {parse_reference(lead.task_cell) for lead in self.leads.values() if lead is not None}
         markers = {task.marker for task in self.tasks.values() if isinstance(task, KnownTask) and task.marker}

@@ -150,9 +150,10 @@ class _Run:
         return ""
 
     def _pairs(self, reading: Reading, made: Plan) -> int:
-        """How many pairs there are, those that this run has found out included."""
-        found = {*reading.world().links, *(link.record_id for link in made.links)}
-        return max(self._state.count_links(), len(found))
+        """How many pairs there are: of those whose lead or task was gone when all was read last, none."""
+        links = {**reading.world().links, **{link.record_id: link for link in made.links}}
+        found = len(links) - reading.gone(links)
+        return found if reading.full else max(found, self._state.count_links() - int(self._state.value("gone") or 0))
 
     def _untold(self) -> Iterable[Notice]:
         """What a run that died had decided against somebody's change, and could not tell any more."""
@@ -399,6 +400,7 @@ class _Run:
                 values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
                 values["short"] = None
                 if reading.full:
+                    values["gone"] = str(reading.gone(reading.world().links))
                     values["last_full"] = repr(self._started_at)
                     values["settings"] = fingerprint(self._settings)
             else:

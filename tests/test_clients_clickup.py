@@ -231,6 +231,22 @@ def test_danger_a_task_deleted_between_two_pages_of_one_instant_hides_another(
     assert set(every(listing)) <= set(found) <= expected
 
 
+def test_danger_a_task_deleted_while_a_second_is_walked_hides_another_where_the_filter_counts_in_seconds(
+    scripted: Scripted,
+) -> None:
+    listing = Listing(*(row(number, created=MS + number) for number in range(101)))
+    listing.grain = 1000
+    expected = set(every(listing))
+
+    def delete(request: int) -> None:
+        if request == 2:
+            del listing.rows[5]
+
+    listing.after = delete
+    tasks, _ = scripted(listing)
+    assert set(ids(list(tasks.walk("created", 0)))) == expected
+
+
 def test_a_task_that_changes_meanwhile_comes_again(scripted: Scripted) -> None:
     listing = Listing(*(row(number) for number in range(150)))
 

@@ -295,6 +295,27 @@ def test_a_line_that_cannot_be_read_is_an_error_and_not_a_default(folder: Path) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("MISSING_TASK\n", "cannot be read"),
+        ("MISSING_TASK=recreate\nMISSING_TASK=\n", "sets MISSING_TASK once more"),
+        ("CONFLICT_WINNER=clickup\nexport CONFLICT_WINNER=airtable\n", "sets CONFLICT_WINNER once more"),
+        ('AIRTABLE_VIEW="Hot\nMISSING_TASK=recreate\nIGNORED_STATUSES="\n', "go on to the line of MISSING_TASK"),
+    ],
+)
+def test_a_setting_that_would_be_lost_on_the_way_is_an_error(folder: Path, wrong: str, said: str) -> None:
+    env_file(folder, lines(GOOD) + wrong)
+    with pytest.raises(ConfigError) as caught:
+        load({})
+    assert any(said in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_what_is_none_of_our_settings_may_look_as_it_likes(folder: Path) -> None:
+    env_file(folder, lines(GOOD) + "A\nB=1\nB=2\nC='1\nD=2\n'\nAIRTABLE_VIEW=Hot\nAIRTABLE_VIEW='Hot'\n")
+    assert load({}).view == "Hot"
+
+
 def test_a_file_that_is_no_text_is_an_error(folder: Path) -> None:
     (folder / ".env").write_bytes(lines(GOOD).encode("utf-16"))
     with pytest.raises(ConfigError, match="save it as UTF-8"):

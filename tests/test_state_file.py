@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from errors import StateError
-from state import VERSION, Lock
+from state import VERSION, Lock, State
 from tests.campaign.damage import Cut, Damage, cases, play, play_cut
 from tests.scene import Run, Scene
 
@@ -138,6 +138,34 @@ def test_a_run_that_dies_between_its_turn_in_the_state_and_in_the_lock_leaves_no
             with pytest.raises(KeyboardInterrupt):
                 scene.run()
     assert scene.run().code == 0
+
+
+def test_a_run_that_dies_before_its_turn_in_a_new_state_leaves_no_older_state(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_pairs(scene)
+    scene.state_file.unlink()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "begin_turn", die)
+        with pytest.raises(KeyboardInterrupt):
+            scene.run()
+    assert scene.run().code == 0
+
+
+def test_force_on_a_linked_state_file_leaves_the_link(scene: Scene) -> None:
+    """Danger: the next run comes to another file by the same path, and takes another lock."""
+    (scene.folder / "real").mkdir()
+    real = scene.folder / "real" / "kept.sqlite3"
+    scene.state_file.symlink_to(real)
+    some_pairs(scene)
+    scene.run("--force", CLICKUP_LIST_ID=scene.clickup.second_list_id)
+    assert scene.state_file.is_symlink()
+    assert real.exists()
+    assert list(real.parent.glob("*.old"))
 
 
 def test_a_lock_that_cannot_be_written_is_told_as_such_and_force_sets_nothing_aside(

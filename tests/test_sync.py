@@ -260,6 +260,31 @@ def test_a_run_that_would_change_most_statuses_stops_before_the_first_write(scen
     scene.assert_in_step()
 
 
+@pytest.mark.parametrize("flags", [(), ("--full",)])
+@pytest.mark.parametrize("side", ["leads", "tasks"])
+def test_rows_that_are_gone_do_not_count_when_a_run_would_change_most_statuses(
+    scene: Scene, side: str, flags: tuple[str, ...]
+) -> None:
+    """Danger: after some clearing away, all pairs that there are are fewer than half of those there ever were."""
+    leads = [scene.lead("NEW", f"Lead {number}") for number in range(61)]
+    assert scene.run().code == 0
+    for lead in leads[30:]:
+        scene.clickup.delete(scene.named_by(lead))
+        if side == "leads":
+            scene.airtable.delete(lead)
+    scene.later()
+    scene.run("--full")
+    scene.later()
+    for lead in leads[:30]:
+        if side == "leads":
+            scene.edit(lead, Status="LOST")
+        else:
+            scene.clickup.set_status(scene.named_by(lead), "complete")
+    scene.later()
+    run = scene.run(*flags)
+    assert (run.code, run.writes) == (3, [])
+
+
 def test_a_state_file_of_another_list_stops_the_run(scene: Scene) -> None:
     scene.pair("NEW")
     run = scene.run(CLICKUP_LIST_ID=scene.clickup.second_list_id)
