@@ -1011,3 +1011,28 @@ def test_a_view_costs_no_request_for_leads_that_have_a_task(scene: Scene) -> Non
     run = scene.run()
     assert run.code == 0
     assert run.requests.count("airtable list_records_post") == 3, "changes, the view, and the task's lead"
+
+
+# --- a run that dies before it has begun ------------------------------------------------------------------------------
+
+
+def test_a_state_file_whose_first_run_died_at_once_is_not_older_than_the_last_run(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: each later run refuses the empty file, and says that it came from a backup."""
+    lead, task = scene.pair()
+    scene.state_file.unlink()
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(State, "begin_turn", die)
+        scene.run()
+    assert scene.state_file.exists()
+    new = scene.lead()
+    began = scene.clock.time()
+    assert scene.run().code == 0
+    assert scene.clock.time() - began > 60, "the file before it was lost, so a create may still turn up"
+    scene.assert_linked(lead, task)
+    scene.assert_linked(new, scene.named_by(new))
