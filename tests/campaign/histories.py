@@ -49,6 +49,23 @@ PAGING = (*[""] * 22, "by key", "by position")
 # Seconds for which listings show everything as it was. People wait longer, so that a run sees what they did; but what
 # the program itself wrote it is shown late.
 LAG = (*[0] * 7, 20)
+# Settings other than the defaults, some of them together with ClickUp's Free plan.
+VIEW = "Hot leads"
+FREE = "on the Free plan"
+HURRIED = "hurried"
+SETUPS: dict[str, dict[str, str]] = {
+    "": {},
+    "recreate": {"MISSING_TASK": "recreate"},
+    "clickup": {"CONFLICT_WINNER": "clickup"},
+    f"clickup {FREE}": {"CONFLICT_WINNER": "clickup"},
+    FREE: {},
+    "view": {"AIRTABLE_VIEW": VIEW},
+    "recreate in a view": {"AIRTABLE_VIEW": VIEW, "MISSING_TASK": "recreate"},
+    "ignored": {"IGNORED_STATUSES": "NURTURE, review"},
+    HURRIED: {},
+}
+SETUP = (*[""] * (len(SETUPS) - 1), *(name for name in SETUPS if name))
+BUDGET_SECONDS = 60
 SHIFTED: Counter[str] = Counter()
 """What happened between two pages of a listing in this process, over all histories."""
 _RESTORED = "after 3 restores"
@@ -120,6 +137,8 @@ class Histories(RuleBasedStateMachine):
         self.focus = ""
         self.lag = 0
         self.paging = ""
+        self.setup = ""
+        self.view = ""
         self.crowd: list[str] = []
         self.shifts: list[tuple[str, int]] = []
         self.sound = True
@@ -131,11 +150,20 @@ class Histories(RuleBasedStateMachine):
         focus=st.sampled_from(FOCUS),
         paging=st.sampled_from(PAGING),
         lag=st.sampled_from(LAG),
+        setup=st.sampled_from(SETUP),
     )
     def begin(
-        self, statuses: Sequence[str | None], synced: bool, late: int, focus: str, paging: str = "", lag: int = 0
+        self,
+        statuses: Sequence[str | None],
+        synced: bool,
+        late: int,
+        focus: str,
+        paging: str = "",
+        lag: int = 0,
+        setup: str = "",
     ) -> None:
         self.focus = focus
+        self._set_up(setup)
         if lag:
             self._show_late(lag)
         if paging:
@@ -174,6 +202,22 @@ class Histories(RuleBasedStateMachine):
             self._stir_the_crowd()
         self._round(burst, then)
         self.shifts = []
+
+    @precondition(lambda self: self.view)
+    @rule(hidden=st.sampled_from(("", *STATUS_MAP)), burst=_bursts(EDITS), then=PROGRAM)
+    def people_filter_the_view(self, hidden: str, burst: Burst, then: Then) -> None:
+        self._hide_from_view(hidden)
+        self._round(burst, then)
+
+    @precondition(lambda self: self.setup == HURRIED)
+    @rule(burst=_bursts(EDITS), flags=st.sampled_from(FLAGS), number=st.integers(1, 10))
+    def time_runs_out(self, burst: Burst, flags: Sequence[str], number: int) -> None:
+        """A run whose n-th answer takes longer than its whole time budget."""
+        self._act(burst)
+        self._pass()
+        self.scene.sandbox.faults.before(number, lambda: self.scene.clock.advance(BUDGET_SECONDS + 10))
+        self._run(flags, SYNC_TIME_BUDGET_SECONDS=str(BUDGET_SECONDS))
+        self.scene.sandbox.faults.clear()
 
     @rule(seconds=st.sampled_from((1, 30, 61, 130, 3_600, 90_000)), lost=st.sampled_from(("", "", "lost", "damaged")))
     def time_passes(self, seconds: int, lost: str) -> None:
@@ -230,6 +274,22 @@ class Histories(RuleBasedStateMachine):
         """Nobody is so quick that the order of two things is in doubt."""
         self.sound = False
         self.scene.later(3 + self.lag)
+
+    # --- the settings
+
+    def _set_up(self, setup: str) -> None:
+        self.setup = setup
+        self.scene.settings.update(SETUPS[setup])
+        if setup.endswith(FREE):
+            self.scene.clickup.plan = "free"
+        if "AIRTABLE_VIEW" in SETUPS[setup]:
+            self.view = self.scene.airtable.add_view(VIEW)
+            self._hide_from_view("NEW")
+
+    def _hide_from_view(self, status: str) -> None:
+        """People let the view show all leads but those of one status; all of them for ""."""
+        self.scene.airtable.edit_view(self.view, f"NOT({{Status}} = '{status}')" if status else "")
+        self.model.view_changes(status)
 
     # --- people at the table
 
@@ -477,11 +537,11 @@ class Histories(RuleBasedStateMachine):
         else:
             self.model.observe(run, self._touched(before))
 
-    def _run(self, flags: Sequence[str], *, only: str = "", dry: bool = False) -> Run:
+    def _run(self, flags: Sequence[str], *, only: str = "", dry: bool = False, **settings: str) -> Run:
         before = len(self.scene.sandbox.log)
         self.model.run_begins()
         with self._shifting():
-            run = self.scene.run(*flags)
+            run = self.scene.run(*flags, **settings)
         self.model.observe(run, self._touched(before), only=only, dry=dry)
         return run
 
@@ -554,7 +614,8 @@ class Histories(RuleBasedStateMachine):
                 assert lead in reasons, f"{lead} {cells} must be reported: {trouble}"
             else:
                 assert lead not in reasons, f"{lead} {cells}: {reasons[lead]}"
-                assert self.model.in_step(lead, cells), f"{lead} {cells} is not in step"
+                in_step = self.model.in_step(lead, cells) or self.model.left_alone(lead, cells)
+                assert in_step, f"{lead} {cells} is not in step"
         strangers = reasons.keys() - self.model.leads().keys()
         assert not strangers, f"{strangers} are no leads"
         assert idle.code == int(bool(reasons)), idle.report

@@ -69,6 +69,27 @@ class Model:
         """Leads that the last run's listings may have left out, because something shifted between two pages."""
         self.late = False
         """Listings showed new tasks so late that polls may have missed edits of them."""
+        self.hidden = ""
+        """The status whose leads the view leaves out; "" for none."""
+
+    # --- the settings
+
+    def recreates(self) -> bool:
+        """Whether a lead whose task was deleted gets another one."""
+        return self.scene.settings.get("MISSING_TASK") == "recreate"
+
+    def ignored(self, *statuses: str | None) -> bool:
+        """Whether one of these has no row and is to be left alone in silence."""
+        return "IGNORED_STATUSES" in self.scene.settings and not {"NURTURE", "review"}.isdisjoint(statuses)
+
+    def in_view(self, cells: dict[str, Any]) -> bool:
+        """Whether a lead without a task is to get one."""
+        return not self.hidden or cells.get("Status") != self.hidden
+
+    def view_changes(self, hidden: str) -> None:
+        """Of the leads that nobody edits, those without a Task ID are looked for in the view by each run."""
+        self.hidden = hidden
+        self.asleep.update(lead for lead, cells in self.leads().items() if self.named(cells) != "")
 
     # --- both sides as they are
 
@@ -112,11 +133,34 @@ class Model:
 
     def in_step(self, lead: str, cells: dict[str, Any]) -> bool:
         """Whether a lead and its task name each other and their statuses agree."""
+        task, status = self._its_task(lead, cells), cells.get("Status")
+        return task is not None and (status is None or STATUS_MAP.get(status) == task.status.name)
+
+    def left_alone(self, lead: str, cells: dict[str, Any]) -> bool:
+        """Whether the settings want nothing of a lead not in step: it is ignored, or gets no task out of view."""
+        task, status = self._its_task(lead, cells), cells.get("Status")
+        if task is not None:
+            return self.ignored(status, task.status.name)
+        to_adopt = any(self.visible(each) and self.marker(each) == lead for each in self.tasks())
+        return self._as_if_empty(lead, cells) and not to_adopt and (self.ignored(status) or not self.in_view(cells))
+
+    def _its_task(self, lead: str, cells: dict[str, Any]) -> Task | None:
+        """The living task that a lead names, and that is its own."""
         task = self.known(self.named(cells) or "")
         if task is None or task.deleted or (self.marker(task) or self._owner_elsewhere(task)) != lead:
-            return False
-        status = cells.get("Status")
-        return status is None or STATUS_MAP.get(status) == task.status.name
+            return None
+        return task
+
+    def _as_if_empty(self, lead: str, cells: dict[str, Any]) -> bool:
+        """Whether a lead's cell is empty, or counts as such: in a copied row, or since its task is to be made anew."""
+        named = self.named(cells)
+        task = self.known(named or "")
+        if task is None:
+            return named == ""
+        if task.deleted:
+            return self.recreates()
+        owner = self.leads().get(self.marker(task), {})
+        return self.marker(task) != lead and self.named(owner) == named
 
     def trouble(self, lead: str, cells: dict[str, Any]) -> str:
         """Why a quiet run has to report this lead as failed; "" where it has to be in step.
@@ -131,7 +175,7 @@ class Model:
             if task is None or task.private:
                 return "not to be seen"
             if task.deleted:
-                return "deleted"
+                return self._trouble_with_the_deleted(lead, cells)
             owner = self.marker(task)
             if owner != lead and is_record_id(owner) and owner in self.leads():
                 if self.named(self.leads()[owner]) != named:
@@ -141,9 +185,23 @@ class Model:
                 return PERHAPS
             elif owner != lead and min(self._namers(named)) != (self._age(lead), lead):
                 return "an older lead names it"
+        return self._trouble_with_statuses(lead, cells, task)
+
+    def _trouble_with_the_deleted(self, lead: str, cells: dict[str, Any]) -> str:
+        """The same of a lead that names a deleted task: it may get another one, or be given one that is its own."""
+        if not self.recreates():
+            return "deleted"
+        if self.in_view(cells):
+            return self._trouble_with_statuses(lead, cells, None)
+        living = any(not each.deleted and lead in self._markers(each) for each in self.tasks())
+        return PERHAPS if living else "deleted"
+
+    def _trouble_with_statuses(self, lead: str, cells: dict[str, Any], task: Task | None) -> str:
         status = cells.get("Status")
         if task is None and any(each.private and lead in self._markers(each) for each in self.tasks()):
             return PERHAPS
+        if (task is None and not self.in_view(cells)) or self.ignored(status, task.status.name if task else None):
+            return ""
         if status is not None and status not in STATUS_MAP:
             return "no row"
         if task is not None and task.status.name not in TASK_STATUSES:
@@ -231,12 +289,14 @@ class Model:
             return
         self.untold.clear()
         for conflict in run.report["conflicts"]:
+            self._check_winner(conflict)
             self.of(conflict["record_id"]).named = True
         for notice in run.report["notices"]:
             if any(words in notice["text"] for words in _UNDONE):
                 self.of(notice["record_id"]).named = True
         full = run.report["full"] and not only
         open_ends = {each["record_id"] for each in (*run.report["failed"], *run.report["left_records"])}
+        assert run.code == 1 or not open_ends, run.report
         if full and not run.report["stopped"] and "" not in open_ends:
             self.asleep &= self.missed
             self.lost = False
@@ -246,13 +306,21 @@ class Model:
             seen = lead not in self.missed and (full or self.polled(lead, cells))
             stands = self.in_step(lead, cells)
             if run.code == 0 and seen:
-                assert stands, f"the run said that all is well, but not {lead} {cells}"
+                assert stands or self.left_alone(lead, cells), f"the run said that all is well, but not {lead} {cells}"
             whole = not run.report["stopped"] and "" not in open_ends and lead not in open_ends
             if stands and whole and (seen or not touched.isdisjoint({lead, self.named(cells) or ""})):
                 self._check_claims(lead, cells)
                 self._begin_anew(lead, cells)
             else:
                 self._half_done(lead, cells)
+
+    def _check_winner(self, conflict: dict[str, Any]) -> None:
+        """`CONFLICT_WINNER` stands, unless it is ClickUp and its status leads back to none; or the newer, by proof."""
+        leads_back = conflict["clickup"] in BACK
+        may_win = {self.scene.settings.get("CONFLICT_WINNER", "airtable") if leads_back else "airtable"}
+        if leads_back and conflict["base"] is None:
+            may_win = {"airtable", "clickup"}
+        assert conflict["winner"] in may_win, conflict
 
     def half_done(self) -> None:
         """After a run that was killed, of which nobody knows what it recorded."""
