@@ -275,8 +275,10 @@ class _Run:
             lead_writes=made.settled_lead_writes & reading.lead_writes.keys(),
             links=[link for link in made.links if link.record_id not in claimed],
         )
-        strays = reading.strays(made.links)
-        self._state.keep_strays(strays, instead_of=None if reading.full else reading.tasks)
+        self._keep_strays(reading, made)
+
+    def _keep_strays(self, reading: Reading, made: Plan) -> None:
+        self._state.keep_strays(reading.strays(made.links), instead_of=None if reading.full else reading.tasks)
 
     # --- before the first create
 
@@ -332,7 +334,7 @@ class _Run:
             for page in self._tools.clickup.walk("created", max(since, 1), archived=archived):
                 reading.take_late_tasks(page.rows)
                 found.update(task.marker for task in page.rows if task.marker in wanted)
-        self._state.keep_strays(reading.strays())
+        self._keep_strays(reading, made)
         work.cancel(found, "a task for it turned up while the run waited; the next run adopts it")
 
     def _deadline(self) -> float | None:
