@@ -209,6 +209,16 @@ class Histories(RuleBasedStateMachine):
         self._hide_from_view(hidden)
         self._round(burst, then)
 
+    @precondition(lambda self: self.model.recreates())
+    @rule(number=st.integers(0, 3), burst=_bursts(EDITS), then=PROGRAM)
+    def people_delete_a_task(self, number: int, burst: Burst, then: Then) -> None:
+        """And whatever the program then does, it reads everything, and so finds that the task is gone."""
+        task = self._task(number)
+        if task:
+            self._delete_task(task, 0)
+        how, _, details = then
+        self._round(burst, (how, ("--full",), details))
+
     @precondition(lambda self: self.setup == HURRIED)
     @rule(burst=_bursts(EDITS), flags=st.sampled_from(FLAGS), number=st.integers(1, 10))
     def time_runs_out(self, burst: Burst, flags: Sequence[str], number: int) -> None:

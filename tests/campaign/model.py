@@ -287,6 +287,7 @@ class Model:
         if dry:
             assert run.writes == [], run.writes
             return
+        self._check_made()
         self.untold.clear()
         for conflict in run.report["conflicts"]:
             self._check_winner(conflict)
@@ -314,6 +315,19 @@ class Model:
             else:
                 self._half_done(lead, cells)
 
+    def _check_made(self) -> None:
+        """Only leads in the view, and with a status that is not ignored, got tasks by the run that just ended.
+
+        What people did to a task in whose place another one was made is gone with it.
+        """
+        for task in self.tasks():
+            cells = self.leads().get(self.marker(task))
+            if task.history[0].by == "api" and task.created >= int(self.began * 1000) and cells is not None:
+                edits = self.of(self.marker(task))
+                edits.before, edits.names, edits.task, edits.task_renamed = None, ("", task.name), [], False
+                assert self.in_view(cells), f"{task.id} was made for a lead out of the view: {cells}"
+                assert not self.ignored(cells.get("Status")), f"{task.id} was made for an ignored lead: {cells}"
+
     def _check_winner(self, conflict: dict[str, Any]) -> None:
         """`CONFLICT_WINNER` stands, unless it is ClickUp and its status leads back to none; or the newer, by proof."""
         leads_back = conflict["clickup"] in BACK
@@ -324,6 +338,7 @@ class Model:
 
     def half_done(self) -> None:
         """After a run that was killed, of which nobody knows what it recorded."""
+        self._check_made()
         for lead, cells in self.leads().items():
             self._half_done(lead, cells)
             if self.in_step(lead, cells):
