@@ -318,13 +318,14 @@ class Model:
     def _check_made(self) -> None:
         """Only leads in the view, and with a status that is not ignored, got tasks by the run that just ended.
 
-        What people did to a task in whose place another one was made is gone with it.
+        What people did to a task in whose place another one was made is gone with it, or has reached the lead before.
         """
         for task in self.tasks():
             cells = self.leads().get(self.marker(task))
             if task.history[0].by == "api" and task.created >= int(self.began * 1000) and cells is not None:
                 edits = self.of(self.marker(task))
-                edits.before, edits.names, edits.task, edits.task_renamed = None, ("", task.name), [], False
+                edits.relinked = edits.relinked or bool(edits.task)
+                edits.before, edits.names, edits.task_renamed = None, ("", task.name), False
                 assert self.in_view(cells), f"{task.id} was made for a lead out of the view: {cells}"
                 assert not self.ignored(cells.get("Status")), f"{task.id} was made for an ignored lead: {cells}"
 
