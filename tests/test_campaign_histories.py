@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaign.histories import SHIFTED, Histories, play
+from tests.campaign.histories import HURRIED, SETUPS, SHIFTED, Histories, play
 
 SLICE = 100
 
@@ -28,3 +28,25 @@ def test_a_history_whose_listings_shift_between_two_pages(paging: str) -> None:
     history.always()
     history.teardown()
     assert SHIFTED == {"task gone": 1, "task new": 1, "task edited": 2, "row new": 1, "row gone": 1}
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_history_with_each_setup(setup: str) -> None:
+    """Danger: a setup that chance leaves out, or that changes nothing."""
+    history = Histories()
+    history.begin(statuses=["NEW", "CONTACTED", "NURTURE"], synced=True, late=0, focus="edits", setup=setup)
+    told = history._run(())
+    assert ("NURTURE" in str(told.report["failed"])) is (setup != "ignored")
+    assert len(history.model.tasks()) == (2 if history.view else 3), "that of CONTACTED, a parent, and that of NEW"
+    both = [("lead status", 1, 0), ("task status", 0, 4)]
+    if history.model.recreates():
+        history.people_delete_a_task(number=0, burst=both, then=("run", (), None))
+    if history.view:
+        history.people_filter_the_view(hidden="QUALIFIED", burst=both, then=("run", (), None))
+    if setup == HURRIED:
+        before = len(history.model.tasks())
+        history.time_runs_out(burst=[("add row", 0, 1)], flags=(), number=1)
+        assert len(history.model.tasks()) == before, "no time was left for the new one"
+    history.people_edit(burst=both, then=("run", (), None))
+    history.always()
+    history.teardown()
