@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from errors import StateError
-from state import VERSION, Lock, State
+from state import VERSION, Lock
 from tests.campaign.damage import Cut, Damage, cases, play, play_cut
 from tests.scene import Run, Scene
 
@@ -137,22 +137,6 @@ def test_a_run_that_dies_between_its_turn_in_the_state_and_in_the_lock_leaves_no
             patch.setattr(Lock, "keep_turn", die)
             with pytest.raises(KeyboardInterrupt):
                 scene.run()
-    assert scene.run().code == 0
-
-
-def test_a_run_that_dies_before_its_turn_in_a_new_state_leaves_no_older_state(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    some_pairs(scene)
-    scene.state_file.unlink()
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(State, "begin_turn", die)
-        with pytest.raises(KeyboardInterrupt):
-            scene.run()
     assert scene.run().code == 0
 
 
