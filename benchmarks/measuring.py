@@ -117,8 +117,11 @@ class StandIn:
         return self._run("main", "--json", *flags, stop_after=stop_after)
 
     def learn(self) -> None:
-        """The runs before the one that is measured: the set-up is examined and what there is is linked."""
-        done = self.run()
+        """The runs before the one that is measured: the set-up is examined and what there is is linked.
+
+        What they say is not read: a process begins with the memory of the one that starts it, and its peak counts it.
+        """
+        done = self._run("main", "-q")
         if done.code != 0:
             raise RuntimeError(f"the first run ended with {done.code}: {done.messages}")
 
@@ -154,7 +157,8 @@ class StandIn:
             process.returncode = os.waitstatus_to_exitcode(ending)
             out.seek(0)
             err.seek(0)
-            said, messages = out.read(), err.read().decode(errors="replace")
+            said = out.read() if "--json" in flags else b""
+            messages = err.read(10_000).decode(errors="replace")
         unit = 1 if sys.platform == "darwin" else 1024
         return Run(
             code=process.returncode,
