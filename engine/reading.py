@@ -253,7 +253,8 @@ class Reading:
             self.tasks.setdefault(task.id, known_task(task, self._settings.clickup_list_id))
 
     def _read_view(self, since: float, again: frozenset[str]) -> None:
-        """Which leads are in the view; asked only for those that could get a task now."""
+        """Which leads are in the view: in a full run all, else those read so far, which changed, and those without a
+        task. What else could get a task is asked for when the decisions want to know."""
         formula = ""
         if not self.full:
             parts = [is_blank(self._settings.task_id_field), changed_since(since)]
@@ -270,8 +271,7 @@ class Reading:
     def _ask_view(self, ids: frozenset[str]) -> None:
         """Which of these leads are in the view: leads that were not read by the listing, and could get a task now."""
         found = self._tools.airtable.read_by_ids(sorted(ids), fields=self.make.fields[:1], view=self._settings.view)
-        in_view = {record.id for page in found for record in page.rows}
-        self.in_view = (self.in_view or set()) | in_view
+        self.in_view = (self.in_view or set()).union(record.id for page in found for record in page.rows)
         self._view_asked |= ids
 
     def _doubt_an_empty_listing(self) -> None:
@@ -316,12 +316,21 @@ class Reading:
             lead_before=self._lead_before,
         )
 
-    def gone(self, links: Mapping[str, Link]) -> int:
-        """How many of these links have lost their lead or their task, as far as this reading knows."""
-        return sum(
-            (self.leads.get(link.record_id) is None and (self.full or link.record_id in self.leads))
+    def there(self, links: Iterable[Link]) -> frozenset[str]:
+        """The leads of those links whose lead was read and whose task is not known to be deleted."""
+        return frozenset(
+            link.record_id
+            for link in links
+            if self.leads.get(link.record_id) is not None and self.tasks.get(link.task_id) is not TaskGone.DELETED
+        )
+
+    def gone(self, links: Iterable[Link]) -> frozenset[str]:
+        """The leads of those links whose lead is not in the table any more, or whose task is deleted."""
+        return frozenset(
+            link.record_id
+            for link in links
+            if (self.leads.get(link.record_id) is None and (self.full or link.record_id in self.leads))
             or self.tasks.get(link.task_id) is TaskGone.DELETED
-            for link in links.values()
         )
 
     def _load_links(self) -> None:

@@ -150,10 +150,25 @@ class _Run:
         return ""
 
     def _pairs(self, reading: Reading, made: Plan) -> int:
-        """How many pairs there are: of those whose lead or task was gone when all was read last, none."""
+        """How many pairs there are whose lead and task are there, as far as this run and those before it know."""
         links = {**reading.world().links, **{link.record_id: link for link in made.links}}
-        found = len(links) - reading.gone(links)
-        return found if reading.full else max(found, self._state.count_links() - int(self._state.value("gone") or 0))
+        there = reading.there(links.values())
+        if reading.full:
+            return len(there)
+        return max(len(there), self._state.count_links() - len(self._gone() - there))
+
+    def _gone(self) -> frozenset[str]:
+        """The linked leads that had lost themselves or their task when that was last read."""
+        return frozenset(json.loads(self._state.value("gone") or "[]"))
+
+    def _gone_now(self, reading: Reading) -> str | None:
+        """The same after this run. A lead whose task was made anew is linked to that one by now."""
+        links = reading.world().links.values()
+        linked = self._state.links_of(leads=reading.gone(links)).values()
+        gone = reading.gone(linked)
+        if not reading.full:
+            gone |= self._gone() - reading.there((*links, *linked))
+        return json.dumps(sorted(gone)) if gone else None
 
     def _untold(self) -> Iterable[Notice]:
         """What a run that died had decided against somebody's change, and could not tell any more."""
@@ -278,6 +293,7 @@ class _Run:
         self._keep_strays(reading, made)
 
     def _keep_strays(self, reading: Reading, made: Plan) -> None:
+        """A reading of some tasks says nothing of the others: what is known of those stays."""
         self._state.keep_strays(reading.strays(made.links), instead_of=None if reading.full else reading.tasks)
 
     # --- before the first create
@@ -401,8 +417,8 @@ class _Run:
                 values["airtable_watermark"] = repr(reading.airtable_date - OVERLAP_SECONDS)
                 values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
                 values["short"] = None
+                values["gone"] = self._gone_now(reading)
                 if reading.full:
-                    values["gone"] = str(reading.gone(reading.world().links))
                     values["last_full"] = repr(self._started_at)
                     values["settings"] = fingerprint(self._settings)
             else:

@@ -285,6 +285,31 @@ def test_rows_that_are_gone_do_not_count_when_a_run_would_change_most_statuses(
     assert (run.code, run.writes) == (3, [])
 
 
+@pytest.mark.parametrize("how", ["made anew", "restored"])
+def test_tasks_that_are_there_again_count_again_when_a_run_would_change_many_statuses(scene: Scene, how: str) -> None:
+    """Danger: the brake holds up a day's ordinary work, since most pairs count as gone."""
+    leads = [scene.lead("NEW", f"Lead {number}") for number in range(61)]
+    assert scene.run().code == 0
+    tasks = [scene.named_by(lead) for lead in leads]
+    for task in tasks[1:]:
+        scene.clickup.delete(task)
+    scene.later()
+    if how == "restored":
+        assert scene.run("--full").code == 1
+        for task in tasks:
+            scene.clickup.restore(task)
+    else:
+        scene.settings["MISSING_TASK"] = "recreate"
+        assert scene.run("--full").report["phase_1"]["created"] == 60
+    scene.later()
+    assert scene.run().code == 0
+    scene.later()
+    for lead in leads[:25]:
+        scene.edit(lead, Status="CONTACTED")
+    assert scene.run().code == 0
+    scene.assert_in_step()
+
+
 def test_a_state_file_of_another_list_stops_the_run(scene: Scene) -> None:
     scene.pair("NEW")
     run = scene.run(CLICKUP_LIST_ID=scene.clickup.second_list_id)
