@@ -172,8 +172,8 @@ def binding(settings: Settings) -> dict[str, str]:
     }
 
 
-def pair(settings: Settings) -> str:
-    """Which base and List a run is for, in one word."""
+def base_and_list(settings: Settings) -> str:
+    """Which base and List a run is for, in one word. A table may be renamed; `State.bind` looks at that."""
     return f"{settings.airtable_base_id}/{settings.clickup_list_id}"
 
 
@@ -221,7 +221,7 @@ def _parse_file(path: Path, text: str, problems: list[str]) -> dict[str, str | N
             inside = [name for name in _NAME_AT_A_BEGINNING.findall(found.value or "") if name in NAMES]
             if inside:
                 problems.append(f"{path}: line {line}: its quotes go on to the line of {inside[0]}; is one missing?")
-            if found.key in NAMES and values.get(found.key, found.value) != found.value:
+            if found.key in NAMES and (values.get(found.key) or found.value) != found.value:
                 problems.append(f"{path}: line {line} sets {found.key} once more, to another value; keep one of them")
             values[found.key] = found.value
     return values

@@ -26,11 +26,11 @@ class ConfigError(SyncError):
 
 
 class StateError(SyncError):
-    """The state file is unreadable, of another version, or belongs to another pair of table and List."""
+    """The state file or its lock cannot be used: unreadable, of another version, or of another table and List."""
 
 
 class NotThisState(StateError):
-    """The state file is another pair's, or older than the last run of its pair. `--force` sets it aside."""
+    """The state file is another table's or List's, or older than the last run. `--force` sets it aside."""
 
 
 class Locked(SyncError):

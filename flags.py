@@ -11,12 +11,6 @@ from world import is_record_id
 VERSION = "1.0.0"
 
 
-_FORCE = (
-    "go on although unusually much would change; set a state file aside that is another table's or List's, or older "
-    "than the last run"
-)
-
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """What a command line asks for. Raises SystemExit where it is wrong, or asks for help or the version."""
     parser = _parser()
@@ -59,7 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", type=_count, metavar="N", help="create N new tasks at most")
     parser.add_argument("--phase", type=int, choices=(1, 2), help="only one direction: 1 to ClickUp, 2 to Airtable")
-    parser.add_argument("--force", action="store_true", help=_FORCE)
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="go on although unusually much would change; set a state file aside that is another table's or List's, or "
+        "older than the last run",
+    )
     parser.add_argument("--env-file", type=Path, metavar="PATH", help="read settings from this file instead of .env")
     parser.add_argument("--report", type=Path, metavar="PATH", help="write the JSON report to a file")
     parser.add_argument("--json", action="store_true", help="print the JSON report on stdout")

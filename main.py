@@ -30,7 +30,7 @@ from clients.errors import AuthError, NotFound, QuotaSpent
 from clients.http import Http, ping
 from clients.pacing import AirtablePacer, ClickUpPacer, in_flight
 from clock import Clock, SystemClock
-from config import Settings, binding, load, pair, read
+from config import Settings, base_and_list, binding, load, read
 from counting import Counts
 from engine import Options, Tools, check, sync
 from engine.setup import Setup, table_id
@@ -187,15 +187,8 @@ class _Program:
     # --- what is asked for
 
     def _check(self, settings: Settings) -> Outcome:
-        turn = last_turn(settings.state_file, pair(settings))
-        with contextlib.ExitStack() as stack:
-            state = stack.enter_context(contextlib.closing(State.copy(settings.state_file, turn=turn)))
-            tools = stack.enter_context(self._tools(settings, self._stop))
-            self._bind(settings, state, turn)
-            try:
-                found = check(settings, tools)
-            finally:
-                self._counts.note_usage(settings, state, counted=False)
+        with self._copied_state(settings), self._tools(settings, self._stop) as tools:
+            found = check(settings, tools)
         self._tell_setup(settings, found)
         return Outcome(False, notices=tuple(Notice("", "", warning) for warning in found.warnings))
 
@@ -253,11 +246,16 @@ class _Program:
 
     def _look(self, settings: Settings) -> Outcome:
         """A dry run: on a copy of the state, and without the lock."""
-        turn = last_turn(settings.state_file, pair(settings))
+        with self._copied_state(settings) as state:
+            return self._run_engine(settings, state)
+
+    @contextlib.contextmanager
+    def _copied_state(self, settings: Settings) -> Iterator[State]:
+        turn = last_turn(settings.state_file, base_and_list(settings))
         with contextlib.closing(State.copy(settings.state_file, turn=turn)) as state:
             self._bind(settings, state, turn)
             try:
-                return self._run_engine(settings, state)
+                yield state
             finally:
                 self._counts.note_usage(settings, state, counted=False)
 
@@ -303,16 +301,17 @@ class _Program:
 
     def _opened(self, settings: Settings, lock: Lock, *, lost: bool) -> State:
         with contextlib.ExitStack() as on_failure:
-            turn = lock.last_turn(pair(settings))
+            whose = base_and_list(settings)
+            turn = lock.last_turn(whose)
             state = State.open(settings.state_file, turn=turn, lost=lost)
             on_failure.callback(state.close)
             self._bind(settings, state, turn)
-            state.begin_turn(lock, pair(settings))
+            state.begin_turn(lock, whose)
             on_failure.pop_all()
             return state
 
     def _bind(self, settings: Settings, state: State, turn: int) -> None:
-        """Refuse a state that is not the one of this pair's last run, which had this turn."""
+        """Refuse a state that is another table's or List's, or does not know of the last run, which had this turn."""
 
         def named_now() -> str:
             with self._tools(settings, self._stop) as tools:

@@ -35,6 +35,7 @@ _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
 _MONTHS_KEPT = 24
 _FEW_PAGES = 256
+_MOMENT_SECONDS = 0.2
 _SEAL = 8
 _TABLE_ID = "table_id"
 
@@ -108,17 +109,17 @@ class Lock:
         except sqlite3.DatabaseError as error:
             raise StateError(f"{path}: {error}", _LOCK_HINT) from error
 
-    def last_turn(self, pair: str) -> int:
-        """The turn of the last run, 0 if that was for another pair. Raises StateError."""
+    def last_turn(self, whose: str) -> int:
+        """The turn of the last run, 0 if that was not for this base and List. Raises StateError."""
         try:
-            return _turn_in(self._held, pair)
+            return _turn_in(self._held, whose)
         except sqlite3.Error as error:
             raise StateError(f"{self._path}: {error}", _LOCK_HINT) from error
 
-    def keep_turn(self, pair: str, turn: int) -> None:
-        """Remember the turn that the state has begun, and go on holding the lock. Raises StateError."""
+    def keep_turn(self, whose: str, turn: int) -> None:
+        """Remember the turn that the state has begun, once, and go on holding the lock. Raises StateError."""
         try:
-            self._held.execute(f"PRAGMA application_id={_turn_seal(pair, turn)}")
+            self._held.execute(f"PRAGMA application_id={_turn_seal(whose, turn)}")
             self._held.execute(f"PRAGMA user_version={turn}")
             self._held.execute("COMMIT")
         except sqlite3.Error as error:
@@ -134,24 +135,24 @@ class Lock:
 _LOCK_HINT = "delete this file, which is the lock, while no run is going"
 
 
-def last_turn(state_file: Path, pair: str) -> int:
-    """The turn of the last run for a pair, as far as one can tell who does not hold the lock; else 0."""
+def last_turn(state_file: Path, whose: str) -> int:
+    """The turn of the last run for a base and a List, as far as one can tell who does not hold the lock; else 0."""
     path = _beside(Path(os.path.realpath(state_file)), ".lock")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
-            return _turn_in(connection, pair)
+            return _turn_in(connection, whose)
     except sqlite3.Error:
         return 0  # there is none, or it is held, or unusable, which a run tells
 
 
-def _turn_in(connection: sqlite3.Connection, pair: str) -> int:
+def _turn_in(connection: sqlite3.Connection, whose: str) -> int:
     numbers = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
     turn, seal = map(int, numbers)
-    return turn if seal == _turn_seal(pair, turn) else 0
+    return turn if seal == _turn_seal(whose, turn) else 0
 
 
-def _turn_seal(pair: str, turn: int) -> int:
-    return zlib.crc32(f"{pair} {turn}".encode()) & 0x7FFFFFFF
+def _turn_seal(whose: str, turn: int) -> int:
+    return zlib.crc32(f"{whose} {turn}".encode()) & 0x7FFFFFFF
 
 
 class State:
@@ -170,7 +171,7 @@ class State:
     def open(cls, path: Path, *, turn: int = 0, lost: bool = False) -> State:
         """Open or create the file, with mode 0600; a new one knows of `turn`, that of the last run.
 
-        `lost`: if there is none, the one of an earlier run was lost. Raises StateError where it is damaged, of a newer
+        `lost`: if there is none, the one of an earlier run was lost. Raises StateError where it is damaged, of another
         version, no state file at all, or cannot be written.
         """
         _create_private(path)
@@ -181,7 +182,10 @@ class State:
 
     @classmethod
     def copy(cls, path: Path, *, turn: int = 0) -> State:
-        """The file's content in memory: what is written to it is gone with it, and the file stays as it is."""
+        """The file's content in memory: what is written to it is gone with it, and the file stays as it is.
+
+        Where there is none, it knows of `turn`, that of the last run. Raises StateError as `open` does.
+        """
         with _closed_on_failure(":memory:", str(path)) as connection:
             if path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect_to_read(path)) as source:
@@ -269,7 +273,7 @@ class State:
         """Refuse a file that is tied to another base, table, List or field. A new one is tied by `keep_binding`.
 
         A table may be renamed, or be named by its id. So where nothing but its name differs, `table_id` is asked for
-        the id of the one that is named now, "" where that is not to be known.
+        the id of the one that is named now, "" where that is not to be known. Raises NotThisState.
         """
         known = self.value("binding")
         bound: Mapping[str, Any] = binding if known is None else json.loads(known)
@@ -292,7 +296,7 @@ class State:
             self.keep_values({"binding": json.dumps(bound, sort_keys=True)})
 
     def must_know(self, turn: int) -> None:
-        """Refuse a file that does not know of this run of its pair.
+        """Refuse a file that does not know of this run.
 
         It came from a backup, or the disk has lost what it had confirmed. Raises NotThisState.
         """
@@ -303,11 +307,11 @@ class State:
                 "again, and names the pairs that disagree. --force sets it aside and does that at once",
             )
 
-    def begin_turn(self, lock: Lock, pair: str) -> None:
+    def begin_turn(self, lock: Lock, whose: str) -> None:
         """Count this run: here first, so that the lock never knows of more than this file. Raises StateError."""
-        turn = max(int(self.value("turn") or 0), lock.last_turn(pair)) + 1
+        turn = max(int(self.value("turn") or 0), lock.last_turn(whose)) + 1
         self.keep_values({"turn": str(turn)})
-        lock.keep_turn(pair, turn)
+        lock.keep_turn(whose, turn)
 
     # --- links
 
@@ -638,7 +642,8 @@ def _closed_on_failure(path: Path | str, where: str) -> Iterator[sqlite3.Connect
 
 
 def _held_exclusively(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    # Who only looks reads the turn in it, which takes a moment; another run goes on for longer than that.
+    connection = sqlite3.connect(path, timeout=_MOMENT_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # so that a COMMIT does not let go of it
         connection.execute("BEGIN EXCLUSIVE")

@@ -67,7 +67,7 @@ class Stopping:
 
     def _watch(self) -> None:
         self._woken.wait()
-        if not self.asked.is_set():
+        if self._ended.is_set():
             return
         threading.Thread(target=self._on_stop, daemon=True).start()
         if not self._ended.wait(self._grace + _LOOK_UP_SECONDS + _LAST_SECONDS):
@@ -76,7 +76,7 @@ class Stopping:
     def in_a_thread(self, work: Callable[[], _T], grace: float | None = None) -> _T:
         """The work in a daemon thread, so that a signal is heard at once and a request that hangs can be left.
 
-        `grace` is how many seconds this work may go on, where it needs others than the rest.
+        `grace` is how many seconds this work and what follows may go on, where it needs others than what went before.
         """
         self._grace = self._grace if grace is None else grace
         done: list[_T] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import quote as percent
@@ -154,12 +154,12 @@ class _Given:
         return same
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Place:
     """How far a walk by key has come: at a page of the rows whose key is later than `cursor`.
 
     `top` is the largest key so far, `began` what that was at page 0; `new` counts the rows since then that had not been
-    given out, `once` says that these pages have been read before.
+    given out, `reread` says that these pages have been read before.
     """
 
     cursor: int
@@ -167,18 +167,21 @@ class _Place:
     page: int = 0
     began: int = -1
     new: int = 0
-    once: bool = False
+    reread: bool = False
 
-    def turn_page(self, last: int) -> None:
-        self.top, self.page = max(self.top, last), self.page + 1
+    def next_page(self, last: int) -> _Place:
+        """The page after one that ended with this key."""
+        return replace(self, top=max(self.top, last), page=self.page + 1)
 
-    def again(self) -> None:
-        """From page 0: where rows are read by page, one that vanishes meanwhile hides another."""
-        self.top, self.page, self.new, self.once = self.began, 0, 0, True
+    def again(self) -> _Place:
+        """Page 0 once more: where rows are read by page, one that vanishes meanwhile hides another."""
+        return replace(self, top=self.began, page=0, new=0, reread=True)
 
-    def behind(self, last: int) -> None:
-        """One less, for a filter that leaves out its own moment: rows of one instant may be on both sides."""
-        self.cursor, self.top, self.page, self.began, self.new, self.once = last - 1, last, 0, last, 0, False
+    @staticmethod
+    def behind(last: int) -> _Place:
+        """What follows the row with this key. The cursor is one less, for a filter that leaves out its own moment: rows
+        of one instant may be on both sides."""
+        return _Place(last - 1, top=last, began=last)
 
 
 class ClickUpClient:
@@ -227,22 +230,22 @@ class ClickUpClient:
             if not in_order:
                 yield from self._pages([*by_key, *_after(key, since)], given)
                 return
-            place.new += len(fresh)
+            place = replace(place, new=place.new + len(fresh))
             ends = listed.ends(len(fresh))
             last = place.top if ends else _key_of(listed.rows[-1], key)
             rises = known and last > place.top
-            if (ends or rises) and place.page and (place.new or not place.once):
-                place.again()
+            if (ends or rises) and place.page and (place.new or not place.reread):
+                place = place.again()
                 given.before = ()
             elif ends:
                 return
             elif rises:
-                place.behind(last)
+                place = _Place.behind(last)
                 given.before = ()
             elif given.repeats(listed.rows):
                 raise self._endless()
             else:
-                place.turn_page(last)
+                place = place.next_page(last)
         raise self._endless()
 
     def with_marker(self, record_id: str, *, archived: bool = False) -> tuple[Task, ...]:

@@ -577,17 +577,17 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self._have_read(self.poolmanager)
+        self._time_answers_of(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         known = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **options)
         if not known:
-            self._have_read(manager)
+            self._time_answers_of(manager)
         return manager
 
-    def _have_read(self, manager: Any) -> None:
-        """Derived from the manager's own classes, since those of a SOCKS proxy are others."""
+    def _time_answers_of(self, manager: Any) -> None:
+        """Its connections read answers as `response`. Derived from its own classes: a SOCKS proxy's are others."""
         manager.pool_classes_by_scheme = {
             scheme: _derived(pool, ConnectionCls=_derived(pool.ConnectionCls, response_class=self._response))
             for scheme, pool in manager.pool_classes_by_scheme.items()

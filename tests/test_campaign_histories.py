@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaign.histories import HURRIED, SETUPS, SHIFTED, Histories, play
+from tests.campaign.histories import FREE, HURRIED, SETUPS, SHIFTED, Histories, play
 
 SLICE = 100
 
@@ -48,5 +48,13 @@ def test_a_history_with_each_setup(setup: str) -> None:
         history.time_runs_out(burst=[("add row", 0, 1)], flags=(), number=1)
         assert len(history.model.tasks()) == before, "no time was left for the new one"
     history.people_edit(burst=both, then=("run", (), None))
+    assert (history.scene.clickup.plan == "free") is setup.endswith(FREE)
+    if "clickup" in setup:
+        lead = history._lead(1)
+        history._type_status(lead, "LOST")
+        history._move_task_to(history.scene.named_by(lead), "in progress")
+        history._pass()
+        (conflict,) = history._run(()).report["conflicts"]
+        assert (conflict["airtable"], conflict["winner"]) == ("LOST", "clickup")
     history.always()
     history.teardown()

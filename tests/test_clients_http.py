@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import threading
@@ -11,6 +12,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 import clients.airtable
@@ -616,42 +618,58 @@ def test_danger_a_trickle_of_bytes_holds_a_request_for_ever(bench: Make, step: S
 
 
 def test_danger_a_proxy_whose_answer_drips_holds_a_request_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     with Server(endless_header) as server:
         monkeypatch.setenv("https_proxy", server.address)
-        here = Bench(FINE, timeout=10, clock=Hasty(UNIX))
         http = Http(
             clients.clickup.service("https://api.clickup.invalid"),
             token_header=TOKEN,
             pacer=ClickUpPacer(),
-            clock=here.clock,
+            clock=Hasty(UNIX),
             stop=threading.Event(),
             timeout=10,
             random=random.Random(1),
         )
-        with pytest.raises(TransportError, match="too slowly"):
+        with contextlib.closing(http), pytest.raises(TransportError, match="too slowly"):
             http.send("GET", "/thing", replayable=False)
-        http.close()
-        here.close()
 
 
 class NotOfTheUsualKind(HTTPConnectionPool):
     """As those of a SOCKS proxy are, which take options that others do not know."""
 
 
-def test_a_proxy_with_connections_of_its_own_keeps_them() -> None:
-    adapter = _Adapter(response_within(1, lambda: 0.0))
-    adapter.poolmanager.pool_classes_by_scheme = {"http": NotOfTheUsualKind}
-    adapter._have_read(adapter.poolmanager)
-    (kind,) = adapter.poolmanager.pool_classes_by_scheme.values()
-    assert issubclass(kind, NotOfTheUsualKind)
+def test_a_proxy_with_connections_of_its_own_keeps_them_and_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = HTTPAdapter.proxy_manager_for
+
+    def unusual(self: HTTPAdapter, proxy: str, **options: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = made(self, proxy, **options)
+        if not known:
+            manager.pool_classes_by_scheme = {"http": NotOfTheUsualKind}
+        return manager
+
+    monkeypatch.setattr(HTTPAdapter, "proxy_manager_for", unusual)
+    response = response_within(1, lambda: 0.0)
+    adapter = _Adapter(response)
+    first, second = (adapter.proxy_manager_for("http://127.0.0.1:1") for _ in range(2))
+    assert first is second
+    (kind,) = first.pool_classes_by_scheme.values()
+    assert kind.__bases__ == (NotOfTheUsualKind,), "derived from its own, and once"
+    assert kind.ConnectionCls.response_class is response
 
 
-def test_a_connection_that_is_used_again_has_its_whole_time_again(bench: Make) -> None:
-    """Danger: what was left of the first answer's time is all that the second one has."""
-    here = bench(Reply(200, {"fine": 1}), Reply(200, {"fine": 2}), timeout=10, clock=Hasty(UNIX))
-    for _ in range(20):
-        here.send()
-    assert len(here.server.seen) == 20
+def test_a_connection_gets_its_own_time_out_back_after_an_answer() -> None:
+    """Danger: what comes next on it, the handshake behind a proxy's answer say, has only what was left of its time."""
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(ours), contextlib.closing(theirs):
+        ours.settimeout(50)
+        theirs.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        answer = response_within(5, lambda: 0.0)(ours)
+        answer.begin()
+        assert ours.gettimeout() == 5
+        answer.close()
+        assert ours.gettimeout() == 50
 
 
 def test_halves_of_surrogate_pairs_in_an_answer_are_no_reason_to_stop(bench: Make) -> None:

@@ -300,6 +300,7 @@ def test_a_line_that_cannot_be_read_is_an_error_and_not_a_default(folder: Path) 
     [
         ("MISSING_TASK\n", "cannot be read"),
         ("MISSING_TASK=recreate\nMISSING_TASK=\n", "sets MISSING_TASK once more"),
+        ("MISSING_TASK=\nMISSING_TASK=report\nMISSING_TASK=recreate\n", "sets MISSING_TASK once more"),
         ("CONFLICT_WINNER=clickup\nexport CONFLICT_WINNER=airtable\n", "sets CONFLICT_WINNER once more"),
         ('AIRTABLE_VIEW="Hot\nMISSING_TASK=recreate\nIGNORED_STATUSES="\n', "go on to the line of MISSING_TASK"),
     ],
@@ -312,7 +313,8 @@ def test_a_setting_that_would_be_lost_on_the_way_is_an_error(folder: Path, wrong
 
 
 def test_what_is_none_of_our_settings_may_look_as_it_likes(folder: Path) -> None:
-    env_file(folder, lines(GOOD) + "A\nB=1\nB=2\nC='1\nD=2\n'\nAIRTABLE_VIEW=Hot\nAIRTABLE_VIEW='Hot'\n")
+    views = "AIRTABLE_VIEW=\nAIRTABLE_VIEW=Hot\nAIRTABLE_VIEW='Hot'\n"
+    env_file(folder, lines(GOOD) + "A\nB=1\nB=2\nC='1\nD=2\n'\n" + views)
     assert load({}).view == "Hot"
 
 

@@ -9,11 +9,14 @@ import os
 import shutil
 import sqlite3
 import stat
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from errors import StateError
+import state
 from state import VERSION, Lock
 from tests.campaign.damage import Cut, Damage, cases, play, play_cut
 from tests.scene import Run, Scene
@@ -152,20 +155,52 @@ def test_force_on_a_linked_state_file_leaves_the_link(scene: Scene) -> None:
     assert list(real.parent.glob("*.old"))
 
 
+class Full:
+    """A connection to the lock on a disk that has no room for a COMMIT."""
+
+    def __init__(self, held: sqlite3.Connection) -> None:
+        self.held = held
+
+    def execute(self, statement: str) -> Any:
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.held.execute(statement)
+
+    def close(self) -> None:
+        self.held.close()
+
+
 def test_a_lock_that_cannot_be_written_is_told_as_such_and_force_sets_nothing_aside(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some_pairs(scene)
-
-    def refuse(*_: object) -> None:
-        raise StateError("state.sqlite3.lock: disk I/O error", "free some space")
-
-    monkeypatch.setattr(Lock, "keep_turn", refuse)
+    held = state._held_exclusively
+    monkeypatch.setattr(state, "_held_exclusively", lambda path: Full(held(path)))
     for flags in ((), ("--force",)):
         run = scene.run(*flags)
-        assert (run.code, run.writes) == (3, [])
-        assert ".lock" in run.messages
+        assert_refused(scene, run, f"{beside(scene, '.lock')}: database or disk is full", "free space")
     assert list(scene.folder.glob("*.old")) == []
+    monkeypatch.undo()
+    assert scene.run().code == 0
+
+
+def test_force_takes_the_place_of_no_other_file(scene: Scene) -> None:
+    some_pairs(scene)
+    other = {"CLICKUP_LIST_ID": scene.clickup.second_list_id}
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(scene.clock.time()))
+    taken = beside(scene, f".{moment}.old")
+    taken.write_text("mine")
+    assert_refused(scene, scene.run("--force", **other), "cannot be set aside", str(taken))
+    assert taken.read_text() == "mine"
+    assert scene.run().code == 0
+
+
+def test_who_only_looks_at_the_lock_keeps_no_run_from_its_work(scene: Scene) -> None:
+    some_pairs(scene)
+    reader = sqlite3.connect(beside(scene, ".lock"), check_same_thread=False, isolation_level=None)
+    reader.execute("BEGIN").execute("SELECT * FROM sqlite_master").fetchall()
+    threading.Timer(0.05, reader.close).start()
+    assert scene.run().code == 0
 
 
 def test_one_changed_bit_of_the_lock_is_told_or_does_no_harm(scene: Scene) -> None:

@@ -6,6 +6,7 @@ each run what that run promised.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +81,7 @@ class Model:
 
     def ignored(self, *statuses: str | None) -> bool:
         """Whether one of these has no row and is to be left alone in silence."""
-        return "IGNORED_STATUSES" in self.scene.settings and not {"NURTURE", "review"}.isdisjoint(statuses)
+        return not set(self.scene.settings.get("IGNORED_STATUSES", "").split(", ")).isdisjoint(statuses)
 
     def in_view(self, cells: dict[str, Any]) -> bool:
         """Whether a lead without a task is to get one."""
@@ -288,6 +289,7 @@ class Model:
             assert run.writes == [], run.writes
             return
         self._check_made()
+        self._forget_replaced()
         self.untold.clear()
         for conflict in run.report["conflicts"]:
             self._check_winner(conflict)
@@ -315,19 +317,25 @@ class Model:
             else:
                 self._half_done(lead, cells)
 
-    def _check_made(self) -> None:
-        """Only leads in the view, and with a status that is not ignored, got tasks by the run that just ended.
-
-        What people did to a task in whose place another one was made is gone with it, or has reached the lead before.
-        """
+    def _made(self) -> Iterator[tuple[Task, str, dict[str, Any]]]:
+        """The tasks that the run which just ended has made, each with its lead and that one's cells."""
         for task in self.tasks():
             cells = self.leads().get(self.marker(task))
             if task.history[0].by == "api" and task.created >= int(self.began * 1000) and cells is not None:
-                edits = self.of(self.marker(task))
-                edits.relinked = edits.relinked or bool(edits.task)
-                edits.before, edits.names, edits.task_renamed = None, ("", task.name), False
-                assert self.in_view(cells), f"{task.id} was made for a lead out of the view: {cells}"
-                assert not self.ignored(cells.get("Status")), f"{task.id} was made for an ignored lead: {cells}"
+                yield task, self.marker(task), cells
+
+    def _check_made(self) -> None:
+        """Only leads in the view, and with a status that is not ignored, got tasks."""
+        for task, _, cells in self._made():
+            assert self.in_view(cells), f"{task.id} was made for a lead out of the view: {cells}"
+            assert not self.ignored(cells.get("Status")), f"{task.id} was made for an ignored lead: {cells}"
+
+    def _forget_replaced(self) -> None:
+        """What people did to a task in whose place another was made is gone with it, or has reached the lead before."""
+        for task, lead, _ in self._made():
+            edits = self.of(lead)
+            edits.relinked = edits.relinked or bool(edits.task)
+            edits.before, edits.names, edits.task_renamed = None, ("", task.name), False
 
     def _check_winner(self, conflict: dict[str, Any]) -> None:
         """`CONFLICT_WINNER` stands, unless it is ClickUp and its status leads back to none; or the newer, by proof."""
@@ -340,6 +348,7 @@ class Model:
     def half_done(self) -> None:
         """After a run that was killed, of which nobody knows what it recorded."""
         self._check_made()
+        self._forget_replaced()
         for lead, cells in self.leads().items():
             self._half_done(lead, cells)
             if self.in_step(lead, cells):
