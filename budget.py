@@ -145,7 +145,7 @@ class _Course:
         """Wait until it is certain that no earlier run's creates are to come, and look for them."""
         if doubt is not None:
             self.now += doubt
-            self._send(1)
+            self._send(2)  # the tasks in use, and the archived ones
 
     def create(self, leads: int) -> None:
         """Creates, and the ids of the new tasks written back beside them."""

@@ -177,11 +177,11 @@ def base_and_list(settings: Settings) -> str:
     return f"{settings.airtable_base_id}/{settings.clickup_list_id}"
 
 
-def _not_blank(values: Mapping[str, str | None]) -> dict[str, str]:
+def _not_blank(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in values.items() if value and value.strip()}
 
 
-def _read_file(env_file: Path | None, problems: list[str], warnings: list[str]) -> dict[str, str | None]:
+def _read_file(env_file: Path | None, problems: list[str], warnings: list[str]) -> dict[str, str]:
     path = env_file or _ENV_FILE
     try:
         if env_file is None and path.is_dir():
@@ -205,25 +205,25 @@ def _read_file(env_file: Path | None, problems: list[str], warnings: list[str]) 
     return _parse_file(path, text, problems)
 
 
-def _parse_file(path: Path, text: str, problems: list[str]) -> dict[str, str | None]:
+def _parse_file(path: Path, text: str, problems: list[str]) -> dict[str, str]:
     """The file's variables as python-dotenv reads them, with `$` as an ordinary letter.
 
     The parser is asked itself, since `dotenv_values` passes over a line that it cannot read, and a setting lost on
     the way must not turn into its default.
     """
-    values: dict[str, str | None] = {}
+    values: dict[str, str] = {}
     for found in parse_stream(io.StringIO(text)):
-        statement = found.original.string
+        statement, value = found.original.string, (found.value or "").strip()
         line = found.original.line + statement.count("\n", 0, len(statement) - len(statement.lstrip()))
-        if found.error or (found.key in NAMES and found.value is None):
+        if found.error or (found.key in NAMES and found.value is None and found.key not in values):
             problems.append(f"{path}: line {line} cannot be read; write NAME=value, and quote a value with ' or \"")
-        elif found.key is not None:
-            inside = [name for name in _NAME_AT_A_BEGINNING.findall(found.value or "") if name in NAMES]
+        elif found.key is not None and value:
+            inside = [name for name in _NAME_AT_A_BEGINNING.findall(value) if name in NAMES]
             if inside:
                 problems.append(f"{path}: line {line}: its quotes go on to the line of {inside[0]}; is one missing?")
-            if found.key in NAMES and (values.get(found.key) or found.value) != found.value:
+            if found.key in NAMES and values.get(found.key, value) != value:
                 problems.append(f"{path}: line {line} sets {found.key} once more, to another value; keep one of them")
-            values[found.key] = found.value
+            values[found.key] = value
     return values
 
 

@@ -461,10 +461,11 @@ class _Program:
             usage=self._counts.usage,
             price=price,
         )
-        text = json.dumps(report, indent=2)
+        if not self._kept(json.dumps(report, indent=2)):
+            report["exit_code"] = code = max(code, 1)
         if self._flags.json:
-            _put(self._out, [text])
-        return code if self._kept(text) else max(code, 1)
+            _put(self._out, [json.dumps(report, indent=2)])
+        return code
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:
         if self._flags.quiet:

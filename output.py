@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -80,7 +81,9 @@ def report_file(path: Path | None, given: Given) -> Path | None:
     target = _writable(path)
     if target is None:
         return None
-    own = (given.env_file, *files_beside(given.state_file))
+    own = [given.env_file]
+    with contextlib.suppress(OSError, ValueError):  # no usable path, which the settings tell
+        own.extend(files_beside(given.state_file))
     if any(_is_same(target, each) for each in own):
         raise ConfigError(
             [f"--report: {path} holds the settings or the state of the sync"], "give the path of another file"

@@ -190,7 +190,8 @@ class State:
             if path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect_to_read(path)) as source:
                     source.backup(connection)
-            return cls._prepared(connection, str(path), turn)
+            lost = _beside(Path(os.path.realpath(path)), ".lock").exists()
+            return cls._prepared(connection, str(path), turn, lost=lost)
 
     @classmethod
     def _prepared(cls, connection: sqlite3.Connection, where: str, turn: int, *, lost: bool = False) -> State:

@@ -83,8 +83,7 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
     if isinstance(task, UnreadTask):
         return Undecided(named, task.error, task.hint, task.left)
     if not isinstance(task, KnownTask):
-        short = index.world.full and not index.world.complete
-        return _not_complete(named) if short else Wanted(tasks=frozenset({named}))
+        return _not_complete(named) if _short(index) else Wanted(tasks=frozenset({named}))
     if task.marker == lead.id:
         return Linked(task)
     if not is_record_id(task.marker):
@@ -158,7 +157,7 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
     bearers = [task for task in index.bearers.get(lead.id, ()) if task.id != not_this]
     unread = [task.id for task in bearers if not task.fresh and index.world.tasks.get(task.id) is None]
     if unread:
-        return Wanted(tasks=frozenset(unread))
+        return _not_complete("") if _short(index) else Wanted(tasks=frozenset(unread))
     if bearers:
         link = index.world.links.get(lead.id)
         linked = link.task_id if link is not None else ""
@@ -168,7 +167,7 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
             continue
         task = index.world.tasks.get(task_id)
         if task is None:
-            return Wanted(tasks=frozenset({task_id}))
+            return _not_complete("") if _short(index) else Wanted(tasks=frozenset({task_id}))
         if task is TaskGone.HIDDEN:
             return _hidden(task_id, rules)
         if isinstance(task, UnreadTask):
@@ -201,6 +200,11 @@ def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:
     if not world.complete:
         return _not_complete("")
     return Unlinked(True, why)
+
+
+def _short(index: Index) -> bool:
+    """Whether a listing of everything has left tasks out: to read each of those by id would take for ever."""
+    return index.world.full and not index.world.complete
 
 
 def _not_complete(task_id: str) -> Undecided:

@@ -382,6 +382,8 @@ class CarryingOut:
     def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
         if not error.outcome_unknown:
             self._state.settle(lead_writes=(update.record_id,))
+            self._lead_writes_sent.pop(update.record_id, None)
+            self._refused.add(update.record_id)
         phase = 2 if update.status is not None else 1
         self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
 
@@ -486,6 +488,7 @@ class CarryingOut:
                 self._lost.append(create)
         else:
             self._state.settle(creates=(create.record_id,))
+            self._refused.add(create.record_id)
         self._fail(Failure(create.record_id, "", 1, str(error), error.hint), error)
 
     def _record_create(self, create: CreateTask, answer: Task) -> None:

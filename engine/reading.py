@@ -50,6 +50,7 @@ _FEW = 20
 _MANY = 200
 _MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
 _LINE_BREAKS = re.compile(r"[\r\n]+")
+_NOT_SHOWN_YET = "ClickUp does not show the task, which was made just now"
 _NOT_SHOWN = "ClickUp still shows the task as it was before this program's last write"
 _T = TypeVar("_T")
 
@@ -175,6 +176,7 @@ class Reading:
         self._by_id: set[str] = set()
         self._late_rows: set[str] = set()
         self._written: Mapping[str, Link] = {}
+        self._just_made: frozenset[str] = frozenset()
         self._suspects: frozenset[str] = frozenset()
         self._only = frozenset(only)
         self._last_poll: tuple[float, float] | None = None
@@ -349,6 +351,7 @@ class Reading:
             return abs(now - moment) < self._doubt_ms  # one far ahead was taken from a wrong clock
 
         self._written = {link.task_id: link for link in self._links.values() if recent(link.task_written)}
+        self._just_made = frozenset(link.task_id for link in self._links.values() if recent(link.created))
         sent = {write.task_id: write.sent for write in self.task_writes.values() if recent(write.sent)}
         for task_id in self._written.keys() | sent.keys():
             row = self.tasks.get(task_id)
@@ -380,11 +383,13 @@ class Reading:
         self._read_status_times(wanted.lead_status_before, status_older_than, self._lead_before)
 
     def _read_leads(self, ids: Iterable[str]) -> None:
-        """Read leads by id; those that a complete answer leaves out are not in the table."""
+        """Read leads by id; those that are left out twice are not in the table: one answer may be short."""
         wanted = [record_id for record_id in sorted(ids) if is_record_id(record_id)]
         found: dict[str, Lead | None] = dict.fromkeys(ids)
-        for page in self._tools.airtable.read_by_ids(wanted, fields=self.make.fields):
-            found.update((record.id, self.make.lead(record)) for record in page.rows)
+        for _ in range(2):
+            missing = [record_id for record_id in wanted if found[record_id] is None]
+            for page in self._tools.airtable.read_by_ids(missing, fields=self.make.fields):
+                found.update((record.id, self.make.lead(record)) for record in page.rows)
         self.leads.update(found)
 
     def _read_tasks(self, ids: Sequence[str]) -> None:
@@ -399,7 +404,10 @@ class Reading:
         try:
             task = self._tools.clickup.task(task_id)
         except NotFound as error:
-            self.tasks[task_id] = TaskGone.DELETED if error.code == "ITEM_013" else TaskGone.HIDDEN
+            if task_id in self._just_made:
+                self.tasks[task_id] = UnreadTask(_NOT_SHOWN_YET, "nothing to do: a later run reads it again", left=True)
+            else:
+                self.tasks[task_id] = TaskGone.DELETED if error.code == "ITEM_013" else TaskGone.HIDDEN
             return
         except ApiError as error:
             _raise_if_all_must_stop(error)

@@ -104,7 +104,7 @@ class _Run:
         if brake:
             raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
         claimed = claims(whole)
-        outcome = dataclasses.replace(outcome, notices=(*self._untold(), *outcome.notices))
+        outcome = dataclasses.replace(outcome, notices=(*self._untold(made), *outcome.notices))
         self._keep_readings(reading, made, claimed, setup)
         self._tools.clickup.http.deadline = self._deadline()
         work = CarryingOut(
@@ -170,12 +170,13 @@ class _Run:
             gone |= self._gone() - reading.there((*links, *linked))
         return json.dumps(sorted(gone)) if gone else None
 
-    def _untold(self) -> Iterable[Notice]:
-        """What a run that died had decided against somebody's change, and could not tell any more."""
-        return [
-            Notice(record_id, task_id, f"in a run that was cut off: {text}")
-            for record_id, task_id, text in self._kept_untold()
-        ]
+    def _untold(self, made: Plan) -> Iterable[Notice]:
+        """What a run that died had decided against somebody's change, and could not tell any more; not what this plan
+        decides once more."""
+        untold = dict.fromkeys(self._kept_untold())
+        for told in _decided_against_people(made):
+            untold.pop(told, None)
+        return [Notice(lead, task, f"in a run that was cut off: {text}") for lead, task, text in untold]
 
     def _told_later(self, made: Plan) -> str | None:
         """What would go unsaid if the run died before its end: its own, and that of runs which died before it."""
@@ -423,6 +424,8 @@ class _Run:
                     values["settings"] = fingerprint(self._settings)
             else:
                 values["short"] = "1"
+        if unfinished is None:  # what this run did not look at may be as it was
+            unfinished = {**{each.record_id: each for each in self._state.unfinished()}, **again}.values()
         self._state.end_run(unfinished=unfinished, values=values)
 
 

@@ -299,7 +299,6 @@ def test_a_line_that_cannot_be_read_is_an_error_and_not_a_default(folder: Path) 
     ("wrong", "said"),
     [
         ("MISSING_TASK\n", "cannot be read"),
-        ("MISSING_TASK=recreate\nMISSING_TASK=\n", "sets MISSING_TASK once more"),
         ("MISSING_TASK=\nMISSING_TASK=report\nMISSING_TASK=recreate\n", "sets MISSING_TASK once more"),
         ("CONFLICT_WINNER=clickup\nexport CONFLICT_WINNER=airtable\n", "sets CONFLICT_WINNER once more"),
         ('AIRTABLE_VIEW="Hot\nMISSING_TASK=recreate\nIGNORED_STATUSES="\n', "go on to the line of MISSING_TASK"),
@@ -312,8 +311,8 @@ def test_a_setting_that_would_be_lost_on_the_way_is_an_error(folder: Path, wrong
     assert any(said in problem for problem in caught.value.problems), caught.value.problems
 
 
-def test_what_is_none_of_our_settings_may_look_as_it_likes(folder: Path) -> None:
-    views = "AIRTABLE_VIEW=\nAIRTABLE_VIEW=Hot\nAIRTABLE_VIEW='Hot'\n"
+def test_blank_lines_equal_values_and_what_is_none_of_our_settings_do_no_harm(folder: Path) -> None:
+    views = "AIRTABLE_VIEW=\nAIRTABLE_VIEW=Hot\nexport AIRTABLE_VIEW\nAIRTABLE_VIEW='Hot '\nAIRTABLE_VIEW=\n"
     env_file(folder, lines(GOOD) + "A\nB=1\nB=2\nC='1\nD=2\n'\n" + views)
     assert load({}).view == "Hot"
 

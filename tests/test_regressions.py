@@ -1053,3 +1053,135 @@ def test_the_first_create_after_a_lost_state_does_not_forget_whose_a_task_is(sce
     scene.set_cell(lead, None)
     assert scene.run().code == 0
     scene.assert_linked(lead, task)
+
+
+# --- one answer that is not true --------------------------------------------------------------------------------------
+
+
+def answers_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, which: Callable[[Request, str], bool], answer: Answer
+) -> None:
+    """The first request of this kind gets this answer, and the service is honest again."""
+    true_answer, left = scene.sandbox.carry_out, [answer]
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        true, route, fault = true_answer(request)
+        return (left.pop() if left and which(request, route) else true), route, fault
+
+    monkeypatch.setattr(scene.sandbox, "carry_out", carry_out)
+
+
+def by_id(request: Request, route: str) -> bool:
+    return route == "list_records_post" and b"RECORD_ID()" in request.raw
+
+
+def test_one_short_answer_by_id_gives_no_task_to_another_lead(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: the owner of a copied row's task counts as deleted, and the copy takes its task unsaid."""
+    owner, task = scene.pair()
+    scene.quiet()
+    scene.later()
+    copy = scene.airtable.duplicate(owner)
+    answers_once(scene, monkeypatch, by_id, Answer(200, {"records": []}))
+    assert scene.run().code == 0
+    scene.assert_linked(owner, task)
+    scene.assert_linked(copy, scene.named_by(copy))
+
+
+def test_one_short_answer_by_id_makes_nobody_forget_what_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.airtable.add_choice("NURTURE")
+    lead, _ = scene.pair()
+    scene.edit(lead, Status="NURTURE")
+    assert scene.run().code == 1
+    scene.later()
+    answers_once(scene, monkeypatch, by_id, Answer(200, {"records": []}))
+    for _ in range(2):
+        assert lead in scene.run().reasons()
+        scene.later()
+
+
+@pytest.mark.parametrize("missing_task", ["report", "recreate"])
+def test_a_task_made_just_now_that_cannot_be_read_yet_is_not_deleted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, missing_task: str
+) -> None:
+    scene.settings["MISSING_TASK"] = missing_task
+    lead = scene.lead()
+    assert scene.run().code == 0
+    task = scene.named_by(lead)
+    scene.later(5)
+    scene.edit(lead, Status="CONTACTED")
+    scene.clickup.show_updates_after = 60
+    gone = Answer(404, {"err": "Task not found, deleted", "ECODE": "ITEM_013"})
+    answers_once(scene, monkeypatch, lambda _, route: route == "get_task", gone)
+    run = scene.run()
+    assert "deleted" not in run.reasons().get(lead, "")
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, task)
+
+
+# --- what runs of a part have seen ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [("--full", "--limit", "0"), ("--only",)])
+def test_what_a_run_of_a_part_has_named_is_named_by_the_next_run_as_well(scene: Scene, flags: tuple[str, ...]) -> None:
+    lead, task = scene.pair()
+    scene.quiet()
+    scene.clickup.delete(task)
+    scene.lead("NEW", "waiting")
+    run = scene.run(*flags, *([lead] if flags == ("--only",) else []))
+    assert (run.code, lead in run.reasons()) == (1, True)
+    scene.later()
+    assert lead in scene.run().reasons()
+
+
+def test_what_a_run_of_one_phase_has_left_is_done_by_the_next(scene: Scene) -> None:
+    lead, task = scene.pair()
+    scene.quiet()
+    scene.clickup.archive(task)
+    scene.clickup.set_status(task, "in progress")
+    scene.later(3600)
+    assert scene.run("--full", "--phase", "1").code == 1
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.status(lead) == "CONTACTED"
+
+
+def test_a_conflict_that_a_refused_write_could_not_settle_is_not_told_as_settled(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    true_answer = scene.sandbox.carry_out
+    refusal = Answer(422, {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "not this one"}})
+
+    def refuse(request: Request) -> tuple[Answer, str, Fault | None]:
+        return (refusal, "update_records", None) if request.method == "PATCH" else true_answer(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refuse)
+        run = scene.run()
+    assert (run.code, run.report["conflicts"]) == (1, [])
+    scene.later()
+    assert [each["winner"] for each in scene.run().report["conflicts"]] == ["clickup"]
+
+
+def test_a_conflict_that_is_decided_again_is_told_once(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CarryingOut, "run", die)
+        with pytest.raises(Killed):
+            scene.run()
+    run = scene.run()
+    assert ([each["record_id"] for each in run.report["conflicts"]], run.told(lead)) == ([lead], "")
