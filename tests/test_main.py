@@ -351,13 +351,28 @@ def test_check_sees_a_state_file_of_another_list(scene: Scene) -> None:
 
 
 def test_dry_run_takes_no_lock_and_prints_the_plan(scene: Scene) -> None:
+    scene.pair()
+    scene.quiet()
+    scene.later()
     lead = scene.lead()
     lock = Lock(scene.state_file)
     code, out, _ = in_scene(scene, "--dry-run")
     lock.release()
     assert code == 0
     assert f"lead → task  create  {lead}" in out
-    assert "a run sends 4 requests to ClickUp and 3 to Airtable, its reading included" in out
+    assert "a run sends 2 requests to ClickUp and 2 to Airtable, its reading included" in out
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_dry_run_knows_whether_a_state_was_lost(scene: Scene, lost: bool) -> None:
+    """Without a state file, but with the lock of an earlier run, creates wait out the time of doubt."""
+    if lost:
+        Lock(scene.state_file).release()
+    scene.lead()
+    predicted = scene.run("--dry-run").report["cost"]
+    run = scene.run()
+    assert run.report["requests"] == {"airtable": predicted["airtable"], "clickup": predicted["clickup"]}
+    assert (run.report["seconds"] > 100) is lost
 
 
 def test_a_long_plan_is_reckoned_with_the_limit_that_clickup_tells(tmp_path: Path) -> None:
@@ -666,6 +681,7 @@ def test_whoever_called_lives_on_after_a_run_that_was_told_to_stop(tmp_path: Pat
         "stopping = Stopping(SystemClock(), 0.0, lambda: print('stopping'), sys.exit)\n"
         "with stopping.signals():\n"
         "    signal.raise_signal(signal.SIGTERM)\n"
+        "    time.sleep(0.5)\n"
         "time.sleep(2.5)\n"
         "print('alive')\n"
     )
