@@ -218,7 +218,7 @@ def _parse_file(path: Path, text: str, problems: list[str]) -> dict[str, str]:
         if found.error or (found.key in NAMES and found.value is None and found.key not in values):
             problems.append(f"{path}: line {line} cannot be read; write NAME=value, and quote a value with ' or \"")
         elif found.key is not None and value:
-            inside = [name for name in _NAME_AT_A_BEGINNING.findall(value) if name in NAMES]
+            inside = [name for name in _NAME_AT_A_BEGINNING.findall(found.value or "") if name in NAMES]
             if inside:
                 problems.append(f"{path}: line {line}: its quotes go on to the line of {inside[0]}; is one missing?")
             if found.key in NAMES and values.get(found.key, value) != value:

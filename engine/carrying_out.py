@@ -23,6 +23,7 @@ from models import (
     AnnouncedCreate,
     AnnouncedLeadWrite,
     AnnouncedTaskWrite,
+    Conflict,
     CreateTask,
     Failure,
     KnownTask,
@@ -118,6 +119,9 @@ class CarryingOut:
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
         self._refused: set[str] = set()
+        self._made: set[str] = set()
+        # Leads whose status was refused, and the phase that was to bring it.
+        self._statuses_refused: set[tuple[str, int]] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
         self._notices: list[Notice] = []
@@ -170,7 +174,7 @@ class CarryingOut:
                 for record_id in sorted(self._pending)
             ]
             unsent = (self._pending | self._refused) - self._task_writes_sent.keys() - self._lead_writes_sent.keys()
-            untouched = {each for each in unsent if self._owed[each] == self._promised[each]}
+            untouched = {each for each in unsent - self._made if self._owed[each] == self._promised[each]}
             told = (each for each in base.notices if each.phase == 0 or each.record_id not in untouched)
             return dataclasses.replace(
                 base,
@@ -180,10 +184,15 @@ class CarryingOut:
                 restored=self.restored,
                 pulled=self.pulled,
                 failed=(*base.failed, *self._failed),
-                conflicts=tuple(each for each in base.conflicts if each.record_id not in untouched),
+                conflicts=tuple(each for each in base.conflicts if self._stands(each, untouched)),
                 notices=(*told, *self._notices),
                 left=(*base.left, *left),
             )
+
+    def _stands(self, conflict: Conflict, untouched: set[str]) -> bool:
+        """Whether a conflict was settled as the plan says, or may have been."""
+        phase = 1 if conflict.winner == "airtable" else 2
+        return conflict.record_id not in untouched and (conflict.record_id, phase) not in self._statuses_refused
 
     def _task_of(self, record_id: str) -> str:
         link = self._links.get(record_id)
@@ -309,6 +318,8 @@ class CarryingOut:
             self._state.settle(task_writes=(update.record_id,))
             self._task_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
+            if update.status is not None:
+                self._statuses_refused.add((update.record_id, 1))
         look = update.set_marker or isinstance(error, NotFound)
         self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)
 
@@ -384,6 +395,8 @@ class CarryingOut:
             self._state.settle(lead_writes=(update.record_id,))
             self._lead_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
+            if update.status is not None:
+                self._statuses_refused.add((update.record_id, 2))
         phase = 2 if update.status is not None else 1
         self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
 
@@ -508,6 +521,7 @@ class CarryingOut:
             task.elsewhere,
         )
         with self._mutex:
+            self._made.add(create.record_id)
             self._links[create.record_id] = link
             self._state.settle(creates=(create.record_id,), links=(link,))
         self._count(created=1)

@@ -16,7 +16,6 @@ from clients.airtable import (
     changed_since,
     created_after,
     is_blank,
-    is_one_of,
     status_newer_than,
     status_older_than,
 )
@@ -206,13 +205,16 @@ class Reading:
                 lambda: self._list_leads(changed_since(airtable_since)),
                 lambda: self._poll_tasks(clickup_since),
             )
+        changed = frozenset(self.leads)
+        if not self.full:
             self._read_leads(ids - self.leads.keys())
         if self._settings.view:
-            self._read_view(airtable_since, ids)
+            self._read_view(airtable_since, changed)
         if not self.full:
             return
         if self.traces():
             self._list_tasks(archived=True)
+        self._forget_late_rows()
         self._doubt_an_empty_listing()
 
     def traces(self) -> bool:
@@ -254,16 +256,13 @@ class Reading:
         for task in rows:
             self.tasks.setdefault(task.id, known_task(task, self._settings.clickup_list_id))
 
-    def _read_view(self, since: float, again: frozenset[str]) -> None:
-        """Which leads are in the view: in a full run all, else those read so far, which changed, and those without a
-        task. What else could get a task is asked for when the decisions want to know."""
-        formula = ""
-        if not self.full:
-            parts = [is_blank(self._settings.task_id_field), changed_since(since)]
-            named = any_of(*parts, *([is_one_of(sorted(again))] if again else []))
-            formula = named if len(again) <= _BY_ID else ""
+    def _read_view(self, since: float, changed: frozenset[str]) -> None:
+        """Which leads are in the view: in a full run all, else those that changed and those without a task. What else
+        could get a task is asked for when the decisions want to know."""
+        formula = "" if self.full else any_of(is_blank(self._settings.task_id_field), changed_since(since))
         self.in_view = set()
-        self._view_asked.update(self.leads)
+        self._view_asked.update(changed)
+        self._view_asked.update(lead.id for lead in self.leads.values() if lead is not None and lead.task_cell == "")
         listing = self._tools.airtable.list_records(fields=self.make.fields, formula=formula, view=self._settings.view)
         for page in listing:
             for record in page.rows:

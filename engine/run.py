@@ -113,7 +113,7 @@ class _Run:
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
         ended = self._ending(work.outcome(outcome), work)
-        self._record(reading, whole, ended, halted=work.halted is not None)
+        self._record(reading, whole, made, ended, halted=work.halted is not None)
         return ended
 
     # --- set-up
@@ -155,20 +155,22 @@ class _Run:
         there = reading.there(links.values())
         if reading.full:
             return len(there)
-        return max(len(there), self._state.count_links() - len(self._gone() - there))
+        gone = self._state.links_of(leads=self._gone()).keys()  # a task may be another lead's by now
+        return max(len(there), self._state.count_links() - len(gone - there))
 
     def _gone(self) -> frozenset[str]:
-        """The linked leads that had lost themselves or their task when that was last read."""
-        return frozenset(json.loads(self._state.value("gone") or "[]"))
+        """The leads that were gone, or whose task was deleted, when that was last read."""
+        return frozenset(json.loads(self._state.value("gone_leads") or "[]"))
 
-    def _gone_now(self, reading: Reading) -> str | None:
-        """The same after this run. A lead whose task was made anew is linked to that one by now."""
-        links = reading.world().links.values()
+    def _gone_now(self, reading: Reading) -> dict[str, str | None]:
+        """The same after this run, to be kept if it is not what it was. A lead whose task was made anew is linked to
+        that one by now."""
+        links, before = reading.world().links.values(), self._gone()
         linked = self._state.links_of(leads=reading.gone(links)).values()
-        gone = reading.gone(linked)
+        now = reading.gone(linked)
         if not reading.full:
-            gone |= self._gone() - reading.there((*links, *linked))
-        return json.dumps(sorted(gone)) if gone else None
+            now |= before - reading.there((*links, *linked))
+        return {} if now == before else {"gone_leads": json.dumps(sorted(now))}
 
     def _untold(self, made: Plan) -> Iterable[Notice]:
         """What a run that died had decided against somebody's change, and could not tell any more; not what this plan
@@ -182,6 +184,14 @@ class _Run:
         """What would go unsaid if the run died before its end: its own, and that of runs which died before it."""
         told = dict.fromkeys((*self._kept_untold(), *_decided_against_people(made)))
         return json.dumps(list(told)) if told else None
+
+    def _still_untold(self, made: Plan, outcome: Outcome) -> str | None:
+        """What was decided against people and is left out of the outcome, since its write was refused or not reached:
+        the next run need not decide it again."""
+        untold = dict.fromkeys(_decided_against_people(made))
+        for told in _decided_against_people(outcome):
+            untold.pop(told, None)
+        return json.dumps(list(untold)) if untold else None
 
     def _kept_untold(self) -> list[tuple[str, str, str]]:
         return [
@@ -405,10 +415,14 @@ class _Run:
         ]
         return json.dumps([*waiting, *tried]) if waiting or tried else None
 
-    def _record(self, reading: Reading, whole: Plan, outcome: Outcome, *, halted: bool) -> None:
+    def _record(self, reading: Reading, whole: Plan, made: Plan, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
-        again = {failure.record_id: failure for failure in (*outcome.left, *outcome.failed) if failure.record_id}
-        values: dict[str, str | None] = {"untold": None, "pace": str(self._tools.pace())}
+        again = {
+            failure.record_id: failure
+            for failure in (*outcome.left, *outcome.failed)
+            if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
+        }
+        values: dict[str, str | None] = {"untold": self._still_untold(made, outcome), "pace": str(self._tools.pace())}
         values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted
         unfinished: Iterable[Failure] | None = None
@@ -418,14 +432,15 @@ class _Run:
                 values["airtable_watermark"] = repr(reading.airtable_date - OVERLAP_SECONDS)
                 values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
                 values["short"] = None
-                values["gone"] = self._gone_now(reading)
+                values |= self._gone_now(reading)
                 if reading.full:
                     values["last_full"] = repr(self._started_at)
                     values["settings"] = fingerprint(self._settings)
             else:
                 values["short"] = "1"
         if unfinished is None:  # what this run did not look at may be as it was
-            unfinished = {**{each.record_id: each for each in self._state.unfinished()}, **again}.values()
+            kept = (each for each in self._state.unfinished() if each.record_id not in whole.verdicts)
+            unfinished = {**{each.record_id: each for each in kept}, **again}.values()
         self._state.end_run(unfinished=unfinished, values=values)
 
 
@@ -470,8 +485,8 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str]) -> Outcome:
     )
 
 
-def _decided_against_people(made: Plan) -> Iterable[tuple[str, str, str]]:
-    """Conflicts and notices of a plan: lead, task, and what is to be said."""
+def _decided_against_people(made: Plan | Outcome) -> Iterable[tuple[str, str, str]]:
+    """Conflicts and notices of a plan or of what came of it: lead, task, and what is to be said."""
     for conflict in made.conflicts:
         text = f"the lead's status was '{conflict.airtable}', the task's '{conflict.clickup}'; {conflict.winner} stands"
         yield conflict.record_id, conflict.task_id, text

@@ -1185,3 +1185,134 @@ def test_a_conflict_that_is_decided_again_is_told_once(scene: Scene) -> None:
             scene.run()
     run = scene.run()
     assert ([each["record_id"] for each in run.report["conflicts"]], run.told(lead)) == ([lead], "")
+
+
+def refusing(scene: Scene, method: str, answer: Answer) -> Callable[[Request], tuple[Answer, str, Fault | None]]:
+    """The stand-in, but every request of this method is refused without effect."""
+    true_answer = scene.sandbox.carry_out
+    return lambda request: (answer, "refused", None) if request.method == method else true_answer(request)
+
+
+REFUSED_ROW = Answer(422, {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "not this one"}})
+REFUSED_TASK = Answer(400, {"err": "not this one", "ECODE": "INPUT_001"})
+
+
+def test_a_change_that_is_undone_is_named_although_the_first_try_to_undo_it_is_refused(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: the refused run does not tell, and the next one has forgotten that it was anybody's change."""
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    scene.sandbox.faults.add("reset", when="after", route="update_task", times=99)
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.later()
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PATCH", REFUSED_ROW))
+        first = scene.run()
+    scene.later()
+    second = scene.run()
+    assert (first.code, second.code) == (1, 0)
+    assert scene.status(lead) == "CONTACTED"
+    assert "taken back in ClickUp" in first.told(lead) + second.told(lead)
+
+
+def test_a_task_that_came_back_to_its_old_status_is_named_although_the_first_write_is_refused(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_status(task, "in progress")
+    scene.run("--phase", "1")
+    scene.later()
+    scene.clickup.set_status(task, "to do")
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+        first = scene.run()
+    scene.later()
+    second = scene.run()
+    assert (first.code, second.code) == (1, 0)
+    assert scene.task_status(task) == "complete"
+    assert "back to" in first.told(lead) + second.told(lead)
+
+
+def test_a_create_after_one_without_an_answer_is_named_although_its_id_cannot_be_written_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead = scene.lead()
+    scene.sandbox.faults.add("502", when="before", service="clickup", route="create_task", times=1)
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.later(600)
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PATCH", REFUSED_ROW))
+        run = scene.run()
+    assert run.report["phase_1"]["created"] == 1
+    assert "a task that was moved to another List" in run.told(lead)
+
+
+def test_a_conflict_whose_status_was_refused_is_not_told_as_settled_though_a_name_was_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST", Name="Ada Renamed")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PATCH", REFUSED_ROW))
+        run = scene.run()
+    assert (run.code, run.report["conflicts"]) == (1, [])
+    scene.later()
+    assert [each["winner"] for each in scene.run().report["conflicts"]] == ["clickup"]
+
+
+def test_an_empty_listing_and_a_task_that_cannot_be_read_yet_make_no_second_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.settings["MISSING_TASK"] = "recreate"
+    lead = scene.lead()
+    assert scene.run().code == 0
+    task = scene.named_by(lead)
+    scene.later(5)
+    true_answer = scene.sandbox.carry_out
+    gone = Answer(404, {"err": "Task not found, deleted", "ECODE": "ITEM_013"})
+
+    def late(request: Request) -> tuple[Answer, str, Fault | None]:
+        answer, route, fault = true_answer(request)
+        return {"list_tasks": Answer(200, {"tasks": []}), "get_task": gone}.get(route, answer), route, fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", late)
+        assert scene.run("--full").code == 1
+    scene.later()
+    assert scene.run("--full").code == 0
+    scene.assert_linked(lead, task)
+
+
+def test_a_record_that_does_not_exist_costs_no_later_run_a_request(scene: Scene) -> None:
+    scene.pair()
+    scene.quiet()
+    assert scene.run("--only", "recAAAAAAAAAAAAAA").code == 1
+    assert sorted(scene.quiet().requests) == IDLE
+
+
+def test_many_leads_that_wait_behind_a_limit_make_no_run_list_the_whole_view(scene: Scene) -> None:
+    scene.airtable.add_view("V")
+    scene.settings["AIRTABLE_VIEW"] = "V"
+    for number in range(250):
+        scene.lead("NEW", f"Lead {number}")
+    assert scene.run().code == 0
+    scene.later(900)
+    scene.run()
+    for number in range(110):
+        scene.lead("NEW", f"New {number}")
+    counts = []
+    for _ in range(3):
+        scene.later()
+        counts.append(scene.run("--limit", "1").requests.count("airtable list_records_post"))
+    assert max(counts) <= 5, counts

@@ -464,3 +464,22 @@ def test_a_damaged_state_file_stops_the_run_with_a_cure(scene: Scene, content: b
     assert run.code == 3
     assert "move the file away" in run.messages or "another path" in run.messages
     assert run.writes == []
+
+
+def test_rows_that_are_imported_again_count_for_the_brake(scene: Scene) -> None:
+    leads = [scene.lead("NEW", f"Lead {number}") for number in range(61)]
+    assert scene.run().code == 0
+    rows = [scene.airtable.record(lead) for lead in leads[1:]]
+    for lead in leads[1:]:
+        scene.airtable.delete(lead)
+    scene.later()
+    scene.run("--full")
+    scene.later()
+    again = [scene.airtable.add_record(dict(row or {})) for row in rows]
+    assert scene.run().code == 0
+    scene.later()
+    scene.run()
+    scene.later()
+    for lead in again[:25]:
+        scene.edit(lead, Status="CONTACTED")
+    assert scene.run().code == 0
