@@ -175,7 +175,11 @@ class CarryingOut:
             ]
             unsent = (self._pending | self._refused) - self._task_writes_sent.keys() - self._lead_writes_sent.keys()
             untouched = {each for each in unsent - self._made if self._owed[each] == self._promised[each]}
-            told = (each for each in base.notices if each.phase == 0 or each.record_id not in untouched)
+
+            def stands(record_id: str, phase: int) -> bool:
+                """Whether what was decided was carried out, or may have been."""
+                return record_id not in untouched and (record_id, phase) not in self._statuses_refused
+
             return dataclasses.replace(
                 base,
                 created=self.created,
@@ -184,15 +188,13 @@ class CarryingOut:
                 restored=self.restored,
                 pulled=self.pulled,
                 failed=(*base.failed, *self._failed),
-                conflicts=tuple(each for each in base.conflicts if self._stands(each, untouched)),
-                notices=(*told, *self._notices),
+                conflicts=tuple(each for each in base.conflicts if stands(each.record_id, _phase_of(each))),
+                notices=(
+                    *(each for each in base.notices if each.phase == 0 or stands(each.record_id, each.phase)),
+                    *self._notices,
+                ),
                 left=(*base.left, *left),
             )
-
-    def _stands(self, conflict: Conflict, untouched: set[str]) -> bool:
-        """Whether a conflict was settled as the plan says, or may have been."""
-        phase = 1 if conflict.winner == "airtable" else 2
-        return conflict.record_id not in untouched and (conflict.record_id, phase) not in self._statuses_refused
 
     def _task_of(self, record_id: str) -> str:
         link = self._links.get(record_id)
@@ -773,6 +775,11 @@ def _made_at(lead: Lead | None) -> float | None:
 def claims(made: Plan) -> frozenset[str]:
     """The leads whose tasks have yet to get their marker; a link is kept only once it is set."""
     return frozenset(update.record_id for update in made.task_updates if update.set_marker)
+
+
+def _phase_of(conflict: Conflict) -> int:
+    """The phase that carries the winner's status over."""
+    return 1 if conflict.winner == "airtable" else 2
 
 
 def _records(*actions: Iterable[CreateTask | UpdateTask | UpdateLead]) -> list[str]:

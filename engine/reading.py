@@ -262,7 +262,6 @@ class Reading:
         formula = "" if self.full else any_of(is_blank(self._settings.task_id_field), changed_since(since))
         self.in_view = set()
         self._view_asked.update(changed)
-        self._view_asked.update(lead.id for lead in self.leads.values() if lead is not None and lead.task_cell == "")
         listing = self._tools.airtable.list_records(fields=self.make.fields, formula=formula, view=self._settings.view)
         for page in listing:
             for record in page.rows:

@@ -19,7 +19,7 @@ from engine.carrying_out import CarryingOut, Progress, claims
 from engine.reading import OVERLAP_SECONDS, Reading, Tools
 from engine.setup import Setup, left_out
 from errors import ConfigError, SafetyStop, SyncError
-from models import Failure, Notice, Outcome, Plan
+from models import CreateTask, Failure, Notice, Outcome, Plan, UpdateLead, UpdateTask
 from state import State
 from sync_logic import LEAD_GONE, brakes, in_turn, limited, plan, status_changes, subjects
 from text import visible
@@ -112,8 +112,8 @@ class _Run:
         )
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
-        ended = self._ending(work.outcome(outcome), work)
-        self._record(reading, whole, made, ended, halted=work.halted is not None)
+        ended, undone = self._undone(made, self._ending(work.outcome(outcome), work))
+        self._record(reading, whole, undone, ended, halted=work.halted is not None)
         return ended
 
     # --- set-up
@@ -185,13 +185,25 @@ class _Run:
         told = dict.fromkeys((*self._kept_untold(), *_decided_against_people(made)))
         return json.dumps(list(told)) if told else None
 
-    def _still_untold(self, made: Plan, outcome: Outcome) -> str | None:
-        """What was decided against people and is left out of the outcome, since its write was refused or not reached:
-        the next run need not decide it again."""
-        untold = dict.fromkeys(_decided_against_people(made))
+    def _undone(self, made: Plan, outcome: Outcome) -> tuple[Outcome, str | None]:
+        """The outcome with what earlier runs decided against people and could not write, where this run has written it;
+        and what is still not written. Where nothing need be written any more, nothing is to be said."""
+        waiting = {each.record_id for each in (*outcome.left, *outcome.failed)}
+        planned: tuple[Iterable[CreateTask | UpdateTask | UpdateLead], ...]
+        planned = (made.creates, made.task_updates, made.lead_updates)
+        written = {each.record_id for actions in planned for each in actions} - waiting
+        before = dict.fromkeys(tuple(each) for each in json.loads(self._state.value("undone") or "[]"))
+        undone = dict.fromkeys((*before, *_decided_against_people(made)))
         for told in _decided_against_people(outcome):
-            untold.pop(told, None)
-        return json.dumps(list(untold)) if untold else None
+            undone.pop(told, None)
+        notices = [
+            Notice(lead, task, f"an earlier run had decided this and could not write it: {text}")
+            for lead, task, text in undone
+            if lead in written
+        ]
+        kept = [each for each in undone if each[0] in waiting or each[0] not in made.verdicts]
+        outcome = dataclasses.replace(outcome, notices=(*notices, *outcome.notices))
+        return outcome, json.dumps(kept) if kept else None
 
     def _kept_untold(self) -> list[tuple[str, str, str]]:
         return [
@@ -415,14 +427,14 @@ class _Run:
         ]
         return json.dumps([*waiting, *tried]) if waiting or tried else None
 
-    def _record(self, reading: Reading, whole: Plan, made: Plan, outcome: Outcome, *, halted: bool) -> None:
+    def _record(self, reading: Reading, whole: Plan, undone: str | None, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
         again = {
             failure.record_id: failure
             for failure in (*outcome.left, *outcome.failed)
             if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
         }
-        values: dict[str, str | None] = {"untold": self._still_untold(made, outcome), "pace": str(self._tools.pace())}
+        values: dict[str, str | None] = {"untold": None, "undone": undone, "pace": str(self._tools.pace())}
         values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted
         unfinished: Iterable[Failure] | None = None

@@ -1187,10 +1187,17 @@ def test_a_conflict_that_is_decided_again_is_told_once(scene: Scene) -> None:
     assert ([each["record_id"] for each in run.report["conflicts"]], run.told(lead)) == ([lead], "")
 
 
-def refusing(scene: Scene, method: str, answer: Answer) -> Callable[[Request], tuple[Answer, str, Fault | None]]:
-    """The stand-in, but every request of this method is refused without effect."""
+def refusing(
+    scene: Scene, method: str, answer: Answer, service: str = ""
+) -> Callable[[Request], tuple[Answer, str, Fault | None]]:
+    """The stand-in, but every request of this method, to this service, is refused without effect."""
     true_answer = scene.sandbox.carry_out
-    return lambda request: (answer, "refused", None) if request.method == method else true_answer(request)
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        refused = request.method == method and service in ("", request.service)
+        return (answer, "refused", None) if refused else true_answer(request)
+
+    return carry_out
 
 
 REFUSED_ROW = Answer(422, {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "not this one"}})
@@ -1316,3 +1323,58 @@ def test_many_leads_that_wait_behind_a_limit_make_no_run_list_the_whole_view(sce
         scene.later()
         counts.append(scene.run("--limit", "1").requests.count("airtable list_records_post"))
     assert max(counts) <= 5, counts
+
+
+@pytest.mark.parametrize("then", ["other", "solved", "phase 2"])
+def test_what_was_decided_and_refused_is_not_told_by_a_run_that_does_not_do_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """Danger: a run says that one side stands, although nothing was written and nothing is to be written."""
+    other, _ = scene.pair()
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+        assert scene.run().code == 1
+    scene.later()
+    if then == "solved":
+        scene.edit(lead, Status="CONTACTED")
+    flags = {"other": ("--only", other), "solved": (), "phase 2": ("--phase", "2")}[then]
+    for _ in range(2):
+        run = scene.run(*flags)
+        assert run.told(lead) == ""
+        scene.later()
+    if then != "solved":
+        assert [each["winner"] for each in scene.run().report["conflicts"]] == ["airtable"]
+
+
+def test_a_restore_whose_write_is_refused_is_told_by_the_run_that_restores(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.set_cell(lead, "")
+    scene.clickup.set_status(task, "to do")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+        assert "it is restored" not in scene.run().told(lead)
+    scene.later()
+    assert "it is restored" in scene.run().told(lead)
+
+
+def test_a_lead_in_the_view_whose_task_id_is_white_space_is_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.airtable.add_view("V")
+    scene.settings["AIRTABLE_VIEW"] = "V"
+    scene.pair()
+    lead = scene.lead("NEW", "white space")
+    scene.set_cell(lead, " ")
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "POST", REFUSED_TASK, service="clickup"))
+        assert scene.run().code == 1
+    scene.later(600)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
