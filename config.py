@@ -60,6 +60,7 @@ _OUR_PREFIXES = ("AIRTABLE_", "CLICKUP_", "SYNC_")
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_HOURS = 8_760.0
 _MOST_CALLS = 1_000_000_000
+_NO_SETTING = "is not a setting and has no effect"
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NAME_AT_A_BEGINNING = re.compile(r"\n[ \t]*(?:export[ \t]+)?([A-Z_]+)[ \t]*=")
@@ -144,6 +145,8 @@ def load(given: Given) -> Settings:
     warnings = [*given.warnings, *_strangers(given.values)]
     settings = _Reader(given.values, problems, warnings).settings()
     if problems:
+        # A name with a typo looks as if it were missing.
+        problems.extend(each for each in warnings if _NO_SETTING in each)
         raise ConfigError(problems, "Set them in the environment or in .env; .env.example explains each one.")
     return settings
 
@@ -233,9 +236,9 @@ def _strangers(values: Iterable[str]) -> list[str]:
     for name in sorted(set(values) - set(NAMES)):
         near = difflib.get_close_matches(name.upper(), NAMES, n=1, cutoff=0.85)
         if near:
-            warnings.append(f"{name} is not a setting and has no effect; did you mean {near[0]}?")
+            warnings.append(f"{name} {_NO_SETTING}; did you mean {near[0]}?")
         elif name.startswith(_OUR_PREFIXES):
-            warnings.append(f"{name} is not a setting and has no effect; .env.example lists them all")
+            warnings.append(f"{name} {_NO_SETTING}; .env.example lists them all")
     return warnings
 
 

@@ -572,7 +572,10 @@ def _checksum(text: str) -> str:
 
 
 _SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "Could not decode")
-_DAMAGED_HINT = "move the file away: the next run finds every task again by its marker and creates nothing twice"
+_DAMAGED_HINT = (
+    "move the file away, but not the .lock file beside it: the next run finds every task again by the two ids and "
+    "creates nothing twice"
+)
 
 
 def _damaged(where: str, how: str = "") -> StateError:

@@ -400,3 +400,12 @@ def test_every_default_is_a_value_that_may_be_set() -> None:
     assert problems(**DEFAULTS) == ()
     assert load({**GOOD, **DEFAULTS}) == load(GOOD)
     assert len(NAMES) == len(set(NAMES)) == 26
+
+
+def test_a_required_setting_whose_name_is_mistyped_is_told_with_the_typo() -> None:
+    """Danger: somebody makes a new token, since the one that is there seems to be missing."""
+    wrong = {name: value for name, value in GOOD.items() if name != "AIRTABLE_API_KEY"}
+    with pytest.raises(ConfigError) as caught:
+        load({**wrong, "AIRTABLE_API_KYE": AIRTABLE_TOKEN})
+    assert any("did you mean AIRTABLE_API_KEY" in problem for problem in caught.value.problems)
+    assert AIRTABLE_TOKEN not in str(caught.value.problems)
