@@ -306,7 +306,7 @@ class Model:
         for lead, cells in self.leads().items():
             if only and lead != only:
                 continue
-            seen = lead not in self.missed and (full or self.polled(lead, cells))
+            seen = lead not in self.missed and (full or lead == only or self.polled(lead, cells))
             stands = self.in_step(lead, cells)
             if run.code == 0 and seen:
                 assert stands or self.left_alone(lead, cells), f"the run said that all is well, but not {lead} {cells}"
