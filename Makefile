@@ -25,6 +25,7 @@ test: check
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 
 torture: $(VENV)/dev.stamp

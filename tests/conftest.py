@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -47,3 +48,10 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path, clickup_limit=1000)
     yield made
     made.close()
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Scene]:
+    """Both services with room for thousands of requests a minute."""
+    with contextlib.closing(Scene(tmp_path, clickup_limit=100_000)) as made:
+        yield made

@@ -47,7 +47,10 @@ def test_the_facts_are_those_that_the_program_works_with() -> None:
     assert AIRTABLE_PER_SECOND == AIRTABLE_STARTS
     assert [plan.per_minute for plan in CLICKUP] == sorted(plan.per_minute for plan in CLICKUP)
     text = limits.PAGE_FILE.read_text(encoding="utf-8")
-    for address in ("https://support.airtable.com/docs/managing-api-call-limits", "https://developer.clickup.com/docs/"):
+    for address in (
+        "https://support.airtable.com/docs/managing-api-call-limits",
+        "https://developer.clickup.com/docs/",
+    ):
         assert address in text
 
 

@@ -144,9 +144,7 @@ def test_sides_that_agree_are_not_written_to(scene: Scene) -> None:
     assert scene.status(lead) == "LOST"
 
 
-@pytest.mark.parametrize(
-    "touch", ["rename", "describe", "reopen and close", "archive and back", "same status"]
-)
+@pytest.mark.parametrize("touch", ["rename", "describe", "reopen and close", "archive and back", "same status"])
 def test_a_lost_lead_stays_lost_whatever_is_touched_on_its_task(scene: Scene, touch: str) -> None:
     lead, task = scene.pair("LOST")
     if touch == "rename":

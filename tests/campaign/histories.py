@@ -106,9 +106,7 @@ FAULTS = st.lists(
 )
 DEATHS = st.one_of(
     st.tuples(st.just("write"), st.integers(1, 3), st.sampled_from(("before", "after"))),
-    st.tuples(
-        st.sampled_from(("request", "transaction")), st.integers(1, 14), st.sampled_from(("before", "after"))
-    ),
+    st.tuples(st.sampled_from(("request", "transaction")), st.integers(1, 14), st.sampled_from(("before", "after"))),
 )
 PROGRAM: st.SearchStrategy[Then] = st.one_of(
     st.tuples(st.just("run"), st.sampled_from(FLAGS), st.none()),
@@ -196,9 +194,7 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.paging)
     @rule(burst=_bursts(EDITS), shifts=SHIFTS, stirred=st.booleans(), then=PROGRAM)
-    def listings_shift(
-        self, burst: Burst, shifts: Sequence[tuple[str, int]], stirred: bool, then: Then
-    ) -> None:
+    def listings_shift(self, burst: Burst, shifts: Sequence[tuple[str, int]], stirred: bool, then: Then) -> None:
         self.shifts = list(shifts)
         if stirred:
             self._stir_the_crowd()

@@ -299,7 +299,7 @@ MUTANTS = (
     Mutant(
         "a deleted task remembered as there",
         "it is not remembered that a task was deleted, so that later runs take its lead for linked",
-        "tests/test_regressions.py::"
+        "tests/test_one_task.py::"
         "test_a_lead_whose_task_was_deleted_is_not_forgotten_when_its_new_one_is_not_made_at_once",
         _replaced(sync_logic, "DELETED", ""),
         {"when": "after", "edited": False},

@@ -154,9 +154,7 @@ def _directly(sandbox: Sandbox, fate: Fate) -> Iterator[None]:
         yield
 
 
-def _answered(
-    sandbox: Sandbox, fate: Fate, sent: requests.PreparedRequest, timeout: float
-) -> requests.Response:
+def _answered(sandbox: Sandbox, fate: Fate, sent: requests.PreparedRequest, timeout: float) -> requests.Response:
     """What the stand-in's server and a socket would make of a request."""
     reads = sent.method == "GET" or str(sent.url).endswith("/listRecords")
     what = "request" if fate.at == "request" or reads else "write"

@@ -1,0 +1,312 @@
+"""Time budgets, limits, views, and services that refuse: no lead waits for ever, and no run does more than it may."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from clients import clickup
+from clients.errors import ApiError
+from clients.http import Http
+from clients.pacing import ClickUpPacer
+from sandbox.wire import Answer, Request
+from tests.scene import Scene
+from tests.troubles import (
+    IDLE,
+    REFUSED_TASK,
+    Waits,
+    refusing,
+    run_and_clear,
+)
+
+
+def refuse_names(scene: Scene, prefix: str) -> None:
+    """ClickUp refuses to create tasks whose names begin so."""
+    real = scene.clickup.handle
+
+    def handle(request: Request) -> Answer:
+        if request.method == "POST" and f'"name": "{prefix}'.encode() in request.raw:
+            return Answer(400, {"err": "Task name invalid", "ECODE": "INPUT_005"}, scene.clickup.rate_headers())
+        return real(request)
+
+    scene.clickup.handle = handle  # type: ignore[method-assign]
+
+
+def test_a_mistyped_setting_at_first_makes_no_later_run_wait(scene: Scene) -> None:
+    """Danger: the run that only found the mistake counts as one that may have created tasks."""
+    scene.lead("NEW")
+    assert scene.run(STATUS_MAP="NUE > To Do, CONTACTED = In Progress").code == 2
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    assert run.report["seconds"] < 30
+
+
+def test_the_time_budget_ends_the_wait_for_earlier_creates(scene: Scene) -> None:
+    """Danger: a run that may take 20 s waits for the two minutes of doubt."""
+    scene.pair("NEW")
+    two = scene.lead("NEW", "two")
+    scene.state_file.unlink()
+    run = scene.run(SYNC_TIME_BUDGET_SECONDS="20")
+    assert run.report["seconds"] < 60
+    assert [left["record_id"] for left in run.report["left_records"]] == [two]
+
+
+def test_what_the_time_budget_left_undone_on_both_sides_is_not_lost(scene: Scene) -> None:
+    """Danger: the watermarks pass changes that a run without time has seen but not carried over."""
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.set_status(task, "complete")
+    scene.edit(lead, Name="New name")
+    scene.sandbox.faults.before("list_tasks", lambda: scene.clock.advance(5))
+    assert run_and_clear(scene, SYNC_TIME_BUDGET_SECONDS="1").code == 1
+    for _ in range(2):
+        scene.run()
+        scene.later()
+    assert scene.status(lead) == "QUALIFIED"
+    assert scene.clickup.task(task)["name"] == "New name"
+
+
+def test_airtable_refusing_every_write_for_its_rate_ends_the_run(scene: Scene) -> None:
+    """Danger: 429 without end keeps the run waiting without end."""
+    for number in range(100):
+        scene.lead("NEW", f"Lead {number}")
+    scene.sandbox.faults.add("429", service="airtable", route="update_records", number=2, times=1_000_000)
+    run = scene.run()
+    assert run.code == 1
+    assert run.report["seconds"] < 900
+
+
+def test_the_time_budget_is_kept_while_airtable_refuses_every_write(scene: Scene) -> None:
+    """Danger: the budget is looked at between writes only, and no write ever ends."""
+    for number in range(100):
+        scene.lead("NEW", f"Lead {number}")
+    scene.sandbox.faults.add("429", service="airtable", route="update_records", times=1_000_000)
+    assert scene.run(SYNC_TIME_BUDGET_SECONDS="60").report["seconds"] < 300
+
+
+def test_a_refused_request_is_given_up_where_the_service_went_down_meanwhile(tmp_path: Path) -> None:
+    """Danger: while one request sits out its 429, eight others are given up, and it waits in a circle."""
+    clock = Waits()
+    with contextlib.closing(Scene(tmp_path, clock=clock)) as scene:
+        scene.sandbox.faults.add("429", service="clickup")
+        with contextlib.closing(
+            Http(
+                clickup.service(scene.settings["CLICKUP_API_URL"]),
+                token_header=scene.settings["CLICKUP_API_KEY"],
+                pacer=ClickUpPacer(),
+                clock=clock,
+                stop=threading.Event(),
+                random=random.Random(1),
+            )
+        ) as http:
+
+            def others_fail() -> None:
+                http._health.given_up = 8
+
+            clock.during = others_fail
+            with pytest.raises(ApiError):
+                http.send("GET", "/user", replayable=True)
+
+
+def test_spent_custom_field_uses_do_not_make_every_run_a_full_one(scene: Scene) -> None:
+    """Danger: a run with exit 3 moves no watermark, and each run of the month lists everything."""
+    scene.pair("NEW")
+    scene.clickup.plan = "free"
+    scene.clickup.field_uses = 60
+    scene.lead("NEW")
+    assert scene.run().code == 3
+    scene.later(25 * 3600)
+    full = []
+    for _ in range(3):
+        scene.later()
+        full.append(scene.run().report["full"])
+    assert full == [True, False, False]
+
+
+def test_spent_custom_field_uses_where_only_a_marker_is_to_be_set_need_a_person(scene: Scene) -> None:
+    """Danger: nothing is created, so the spent uses are taken for one record's failure that may pass."""
+    scene.pair("NEW")
+    scene.clickup.plan = "free"
+    scene.clickup.field_uses = 60
+    lead = scene.lead("CONTACTED")
+    scene.set_cell(lead, scene.clickup.add_task("by hand", status="to do"))
+    scene.later()
+    run = scene.run()
+    assert (run.code, list(run.reasons())) == (3, [lead])
+
+
+def test_a_status_without_a_row_does_not_fail_outside_the_view(scene: Scene) -> None:
+    """Danger: leads that the view leaves out on purpose fail every run."""
+    scene.airtable.add_choice("NURTURE")
+    scene.airtable.add_view("Ready", "{Status}!='NURTURE'")
+    scene.settings["AIRTABLE_VIEW"] = "Ready"
+    scene.lead("NURTURE")
+    assert scene.run().code == 0
+
+
+def test_a_lead_in_the_view_whose_task_was_deleted_and_cell_emptied_gets_a_new_one(scene: Scene) -> None:
+    """Danger: an incremental run asks the view only for leads that were never linked."""
+    scene.airtable.add_view("All", "")
+    scene.settings["AIRTABLE_VIEW"] = "All"
+    one, task = scene.pair("NEW", name="one")
+    scene.lead("NEW", "two")
+    for _ in range(2):
+        scene.run()
+        scene.later()
+    scene.clickup.delete(task)
+    scene.set_cell(one, None)
+    scene.later()
+    assert scene.run().report["phase_1"]["created"] == 1
+
+
+def test_the_view_is_asked_for_many_unfinished_leads_in_requests_that_airtable_takes(large: Scene) -> None:
+    """Danger: a formula that names 1500 records is longer than Airtable takes, and every later run fails."""
+    large.settings["AIRTABLE_VIEW"] = "Grid view"
+    for number in range(1_500):
+        large.lead("NEW", f"Lead {number}")
+    assert large.run(SYNC_TIME_BUDGET_SECONDS="1").report["left"] > 100
+    large.later()
+    before = len(large.sandbox.log)
+    large.run(SYNC_TIME_BUDGET_SECONDS="1")
+    sizes = [len(json.dumps(each.body)) for each in large.sandbox.log[before:] if each.route == "list_records_post"]
+    assert max(sizes) < 20_000
+
+
+def test_leads_that_clickup_refuses_do_not_use_up_each_limit(scene: Scene) -> None:
+    """Danger: with --limit 2 the same two refused leads are tried for ever, and no other lead gets a task."""
+    scene.pair("NEW")
+    refuse_names(scene, "BAD")
+    leads = sorted(scene.lead("NEW") for _ in range(9))
+    bad, good = leads[:5], leads[5:]
+    for lead in bad:
+        scene.edit(lead, Name=f"BAD {lead}")
+    for _ in range(5):
+        scene.run("--limit", "2")
+        scene.later()
+    assert all(scene.named_by(lead) for lead in good)
+    scene.edit(bad[4], Name="good now")
+    for _ in range(3):
+        scene.run("--limit", "2")
+        scene.later()
+    assert scene.named_by(bad[4]), "those that were refused take turns"
+    for lead in bad[:4]:
+        scene.edit(lead, Name="good now")
+    assert scene.run().code == 0
+    assert scene.run("--full").code == 0
+
+
+def test_leads_that_clickup_refuses_do_not_use_up_each_time_budget(scene: Scene) -> None:
+    """Danger: the time budget ends every run at the leads that are always refused."""
+    scene.pair("NEW")
+    refuse_names(scene, "BAD")
+    leads = sorted(scene.lead("NEW") for _ in range(6))
+    for lead in leads[:3]:
+        scene.edit(lead, Name=f"BAD {lead}")
+    scene.sandbox.faults.before("create_task", lambda: scene.clock.advance(2))
+    for _ in range(6):
+        scene.run(SYNC_TIME_BUDGET_SECONDS="3")
+        scene.later()
+    assert all(scene.named_by(lead) for lead in leads[3:])
+
+
+@pytest.mark.parametrize("schema", [True, False])
+@pytest.mark.parametrize("field", ["Source", "Email", "Company"])
+def test_a_field_that_the_sync_can_do_without_is_renamed(scene: Scene, field: str, schema: bool) -> None:
+    """Danger: the remembered set-up asks for it for ever: every run ends with 2, and --check finds nothing wrong."""
+    if not schema:
+        scopes = frozenset({"data.records:read", "data.records:write"})
+        scene.airtable.switches = dataclasses.replace(scene.airtable.switches, scopes=scopes)
+    lead, task = scene.pair("NEW", Email="a@b.c", Source="web", Company="Acme")
+    scene.airtable.rename_field(field, "Renamed")
+    scene.edit(lead, Status="CONTACTED")
+    run = scene.run()
+    assert (run.code, scene.task_status(task)) == (0, "in progress")
+    assert (f"no field '{field}'" in json.dumps(run.report["notices"])) is (schema or field != "Company")
+    assert sorted(scene.quiet().requests) == IDLE
+    scene.airtable.rename_field("Renamed", field)
+    again = scene.quiet("--full", "--dry-run")
+    assert "no field" not in json.dumps(again.report["notices"]), "it is back, and used again"
+
+
+def test_a_deleted_task_is_told_where_its_lead_has_left_the_view(scene: Scene) -> None:
+    """Danger: with MISSING_TASK=recreate none is made, nothing is said, and the run ends with 0."""
+    lead, task = scene.pair("CONTACTED")
+    scene.airtable.add_view("Ready", "{Status}!='LOST'")
+    scene.settings.update(AIRTABLE_VIEW="Ready", MISSING_TASK="recreate")
+    scene.clickup.delete(task)
+    scene.edit(lead, Status="LOST")
+    for flags in ((), ("--full",), ()):
+        run = scene.quiet(*flags)
+        assert (run.code, list(run.reasons())) == (1, [lead])
+        assert "deleted" in run.reasons()[lead]
+        assert "AIRTABLE_VIEW" in run.reasons()[lead]
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+@pytest.mark.parametrize("view", ["", "V"])
+def test_a_lead_that_loses_its_task_to_another_gets_one_in_the_same_run(scene: Scene, view: str) -> None:
+    """Danger: it was read only since the decisions asked for it, and counts as out of the view."""
+    if view:
+        scene.airtable.add_view(view)
+        scene.settings["AIRTABLE_VIEW"] = view
+    first, task = scene.pair()
+    second, _ = scene.pair()
+    scene.clickup.set_marker(task, second)
+    scene.set_cell(second, task)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    scene.assert_linked(first, scene.named_by(first))
+    assert scene.quiet("--full").code == 0
+
+
+def test_a_view_costs_no_request_for_leads_that_have_a_task(scene: Scene) -> None:
+    scene.airtable.add_view("V")
+    scene.settings["AIRTABLE_VIEW"] = "V"
+    _, task = scene.pair("CONTACTED")
+    scene.quiet()
+    scene.later()
+    scene.clickup.set_status(task, "complete")
+    run = scene.run()
+    assert run.code == 0
+    assert run.requests.count("airtable list_records_post") == 3, "changes, the view, and the task's lead"
+
+
+def test_many_leads_that_wait_behind_a_limit_make_no_run_list_the_whole_view(scene: Scene) -> None:
+    scene.airtable.add_view("V")
+    scene.settings["AIRTABLE_VIEW"] = "V"
+    for number in range(250):
+        scene.lead("NEW", f"Lead {number}")
+    assert scene.run().code == 0
+    scene.later(900)
+    scene.run()
+    for number in range(110):
+        scene.lead("NEW", f"New {number}")
+    counts = []
+    for _ in range(3):
+        scene.later()
+        counts.append(scene.run("--limit", "1").requests.count("airtable list_records_post"))
+    assert max(counts) <= 5, counts
+
+
+def test_a_lead_in_the_view_whose_task_id_is_white_space_is_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.airtable.add_view("V")
+    scene.settings["AIRTABLE_VIEW"] = "V"
+    scene.pair()
+    lead = scene.lead("NEW", "white space")
+    scene.set_cell(lead, " ")
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "POST", REFUSED_TASK, service="clickup"))
+        assert scene.run().code == 1
+    scene.later(600)
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)

@@ -1,0 +1,111 @@
+"""What people do while, before or after a run stands, or is named."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.scene import Scene
+from tests.troubles import (
+    ELSEWHERE,
+    Waits,
+    put_elsewhere,
+)
+
+
+def test_a_reading_that_grew_old_while_a_request_waited_for_its_turn_undoes_no_edit_unnamed(tmp_path: Path) -> None:
+    """Danger: the age is checked before the wait for the rate limit, and the write comes a minute after the check."""
+    clock = Waits()
+    with contextlib.closing(Scene(tmp_path, clickup_limit=1_000, clock=clock)) as scene:
+        leads = [scene.lead("NEW", f"Lead {number}") for number in range(130)]
+        assert scene.run().code == 0
+        scene.quiet()
+        scene.later()
+        for lead in leads:
+            scene.edit(lead, Name="changed", Status="CONTACTED")
+        scene.clickup.limit = 100
+        touched: list[str] = []
+
+        def people_at_work() -> None:
+            clock.advance(1)
+            for lead in leads:
+                task = scene.named_by(lead)
+                if scene.task_status(task) == "to do":
+                    scene.clickup.set_status(task, "complete")
+                    touched.append(lead)
+
+        clock.waits, clock.during = 0, people_at_work
+        scene.run("--force")
+        assert touched, "the run was to wait for its turn"
+        undone = {lead for lead in touched if scene.task_status(scene.named_by(lead)) == "in progress"}
+        scene.later()
+        named = {conflict["record_id"] for conflict in scene.run().report["conflicts"]}
+        assert not undone - named
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_change_on_a_task_known_to_live_elsewhere_is_read_before_it_is_decided(scene: Scene, where: str) -> None:
+    """Danger: no poll shows such a task, so it counts as it was last seen, and a person's status is overwritten."""
+    lead, task = scene.pair("NEW")
+    put_elsewhere(scene, task, where)
+    run = scene.run("--full")
+    assert (run.code, "still followed" in run.told(lead)) == (0, True)
+    scene.later()
+    scene.clickup.set_status(task, "complete")
+    scene.quiet()
+    scene.later()
+    scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    run = scene.run()
+    assert [conflict["clickup"] for conflict in run.report["conflicts"]] == ["complete"]
+
+
+def test_a_description_that_a_person_emptied_stays_empty(scene: Scene) -> None:
+    """Danger: an empty description is taken for one that nobody wrote."""
+    lead, task = scene.pair("NEW", Email="old@example.com")
+    scene.clickup.describe(task, "")
+    scene.edit(lead, Email="new@example.com")
+    assert "theirs stays" in scene.run().told(lead)
+    assert scene.clickup.task(task)["description"] == ""
+
+
+def test_a_blank_lead_whose_task_went_to_a_status_without_a_way_back_keeps_quiet(scene: Scene) -> None:
+    """Danger: there is nothing to write, yet each run finds the pair changed."""
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status=None)
+    scene.clickup.set_status(task, "to do")
+    assert scene.quiet().code == 0
+    assert scene.quiet().code == 0
+
+
+def test_a_name_with_outer_spaces_is_no_change(scene: Scene) -> None:
+    """Danger: ClickUp and Airtable differ about outer spaces, and every run renames the task."""
+    scene.pair("NEW", name="  Ada  ")
+    assert scene.quiet().code == 0
+    assert scene.quiet("--full").code == 0
+
+
+def test_the_brake_counts_pairs_that_the_state_does_not_know_yet(scene: Scene) -> None:
+    """Danger: with the state lost there are no links to count, and 21 changes of 60 pairs stop the run."""
+    leads = [scene.lead("CONTACTED", f"Lead {number}") for number in range(60)]
+    assert scene.run().code == 0
+    scene.clickup.plan = "free"
+    for lead in leads[:21]:
+        scene.clickup.set_status(scene.named_by(lead), "complete")
+    scene.later()
+    scene.state_file.unlink()
+    run = scene.run()
+    assert (run.code, len(run.report["conflicts"])) == (0, 21)
+
+
+def test_with_the_state_lost_a_newer_status_stands_also_where_another_pair_did_not_change(scene: Scene) -> None:
+    """Danger: the time in status of many tasks is asked at once, and what one lacks spoils the evidence of all."""
+    pairs = [scene.pair("CONTACTED", name=f"Lead {number}") for number in range(3)]
+    for _, task in pairs[:2]:
+        scene.clickup.set_status(task, "complete")
+    scene.later()
+    scene.state_file.unlink()
+    scene.run()
+    assert [scene.status(lead) for lead, _ in pairs] == ["QUALIFIED", "QUALIFIED", "CONTACTED"]

@@ -1,0 +1,236 @@
+"""What is decided against somebody is said by the run that does it: once, and whatever comes in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.carrying_out import CarryingOut
+from engine.run import _Run
+from sandbox.faults import Fault
+from sandbox.wire import Answer, Request
+from tests.scene import Run, Scene
+from tests.troubles import (
+    ELSEWHERE,
+    REFUSED_TASK,
+    Killed,
+    put_elsewhere,
+    refusing,
+    run_killed_at,
+)
+
+REFUSED_ROW = Answer(422, {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "not this one"}})
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_write_to_a_task_that_had_moved_unseen_is_named(scene: Scene, where: str) -> None:
+    """Danger: a task moved since the last full run is in no poll; what a person set there is overwritten in silence."""
+    lead, task = scene.pair("NEW")
+    put_elsewhere(scene, task, where)
+    scene.clickup.set_status(task, "complete")
+    scene.quiet()
+    scene.later()
+    scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    run = scene.run()
+    assert scene.task_status(task) == "in progress"
+    assert "the task had meanwhile been moved" in run.told(lead)
+
+
+def test_a_conflict_is_named_though_a_later_reading_fails(scene: Scene) -> None:
+    """Danger: a reading after the write fails, the run ends, and the status that it undid is never named."""
+    scene.clickup.plan = "free"
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.set_status(task, "complete")
+    scene.lead("NEW", "new one")
+    scene.later()
+    scene.state_file.unlink()
+    scene.sandbox.faults.after("update_task", lambda: scene.sandbox.faults.add("500", route="list_tasks", times=1_000))
+    run = scene.run()
+    assert (run.code, scene.task_status(task)) == (1, "in progress")
+    assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
+
+
+def test_a_conflict_is_named_by_the_next_run_where_the_one_that_decided_it_died(scene: Scene) -> None:
+    """Danger: the write is done, the process dies before its report, and nobody ever hears what was undone."""
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="CONTACTED")
+    scene.clickup.set_status(task, "complete")
+    run_killed_at(scene, _Run, "_ending")
+    assert scene.task_status(task) == "in progress"
+    told = scene.run().told(lead)
+    assert "in a run that was cut off" in told
+    assert "'complete'" in told
+    scene.later()
+    assert scene.run().told(lead) == ""
+
+
+def test_an_id_that_is_replaced_in_a_cell_is_named(scene: Scene) -> None:
+    """Danger: what stood in the Task ID cell of a copied row is overwritten without a word."""
+    lead, task = scene.pair("CONTACTED")
+    copy = scene.airtable.duplicate(lead)
+    run = scene.run()
+    assert scene.named_by(copy) not in ("", task)
+    assert task in run.told(copy)
+
+
+def test_a_create_after_one_without_an_answer_is_named(scene: Scene) -> None:
+    """The task may have been moved to another List before anybody could ask for it there; nothing else would tell."""
+    lead = scene.lead("NEW")
+    scene.clickup.hide_new_for = 30
+    scene.sandbox.faults.add("500", when="after", service="clickup", route="create_task")
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.clickup.move(scene.clickup.by_marker(lead)[0], scene.clickup.second_list_id)
+    scene.later(3600)
+    run = scene.run()
+    assert run.report["phase_1"]["created"] == 1
+    assert "a task that was moved to another List" in run.told(lead)
+
+
+def test_a_conflict_that_a_refused_write_could_not_settle_is_not_told_as_settled(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    true_answer = scene.sandbox.carry_out
+    refusal = Answer(422, {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "not this one"}})
+
+    def refuse(request: Request) -> tuple[Answer, str, Fault | None]:
+        return (refusal, "update_records", None) if request.method == "PATCH" else true_answer(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refuse)
+        run = scene.run()
+    assert (run.code, run.report["conflicts"]) == (1, [])
+    scene.later()
+    assert [each["winner"] for each in scene.run().report["conflicts"]] == ["clickup"]
+
+
+def test_a_conflict_that_is_decided_again_is_told_once(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CarryingOut, "run", die)
+        with pytest.raises(Killed):
+            scene.run()
+    run = scene.run()
+    assert ([each["record_id"] for each in run.report["conflicts"]], run.told(lead)) == ([lead], "")
+
+
+def refused_once(scene: Scene, method: str, answer: Answer) -> tuple[Run, Run]:
+    """Two runs: the first is refused each write of this method, the second does what the first could not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, method, answer))
+        first = scene.run()
+    scene.later()
+    second = scene.run()
+    assert (first.code, second.code) == (1, 0)
+    return first, second
+
+
+def test_a_change_that_is_undone_is_named_although_the_first_try_to_undo_it_is_refused(scene: Scene) -> None:
+    """Danger: the refused run does not tell, and the next one has forgotten that it was anybody's change."""
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    scene.sandbox.faults.add("reset", when="after", route="update_task", times=99)
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.later()
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    first, second = refused_once(scene, "PATCH", REFUSED_ROW)
+    assert scene.status(lead) == "CONTACTED"
+    assert "taken back in ClickUp" in first.told(lead) + second.told(lead)
+
+
+def test_a_task_that_came_back_to_its_old_status_is_named_although_the_first_write_is_refused(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_status(task, "in progress")
+    scene.run("--phase", "1")
+    scene.later()
+    scene.clickup.set_status(task, "to do")
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    first, second = refused_once(scene, "PUT", REFUSED_TASK)
+    assert scene.task_status(task) == "complete"
+    assert "back to" in first.told(lead) + second.told(lead)
+
+
+def test_a_create_after_one_without_an_answer_is_named_although_its_id_cannot_be_written_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead = scene.lead()
+    scene.sandbox.faults.add("502", when="before", service="clickup", route="create_task", times=1)
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.later(600)
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PATCH", REFUSED_ROW))
+        run = scene.run()
+    assert run.report["phase_1"]["created"] == 1
+    assert "a task that was moved to another List" in run.told(lead)
+
+
+def test_a_conflict_whose_status_was_refused_is_not_told_as_settled_though_a_name_was_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST", Name="Ada Renamed")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PATCH", REFUSED_ROW))
+        run = scene.run()
+    assert (run.code, run.report["conflicts"]) == (1, [])
+    scene.later()
+    assert [each["winner"] for each in scene.run().report["conflicts"]] == ["clickup"]
+
+
+@pytest.mark.parametrize("then", ["other", "solved", "phase 2"])
+def test_what_was_decided_and_refused_is_not_told_by_a_run_that_does_not_do_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """Danger: a run says that one side stands, although nothing was written and nothing is to be written."""
+    other, _ = scene.pair()
+    lead, task = scene.pair("NEW")
+    scene.edit(lead, Status="LOST")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+        assert scene.run().code == 1
+    scene.later()
+    if then == "solved":
+        scene.edit(lead, Status="CONTACTED")
+    flags = {"other": ("--only", other), "solved": (), "phase 2": ("--phase", "2")}[then]
+    for _ in range(2):
+        run = scene.run(*flags)
+        assert run.told(lead) == ""
+        scene.later()
+    if then != "solved":
+        assert [each["winner"] for each in scene.run().report["conflicts"]] == ["airtable"]
+
+
+def test_a_restore_whose_write_is_refused_is_told_by_the_run_that_restores(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.set_cell(lead, "")
+    scene.clickup.set_status(task, "to do")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+        assert "it is restored" not in scene.run().told(lead)
+    scene.later()
+    assert "it is restored" in scene.run().told(lead)

@@ -1,0 +1,210 @@
+"""Answers that were lost, refused, late or not true: nothing is made twice, and nothing is taken for what it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.faults import Fault
+from sandbox.wire import Answer, Request
+from state import State
+from tests.scene import Scene
+from tests.troubles import (
+    IDLE,
+    Killed,
+    run_and_clear,
+)
+
+
+def fail_always(scene: Scene, route: str, when: str = "before") -> None:
+    scene.sandbox.faults.add("reset", when=when, route=route, times=1_000)
+
+
+def answers_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, which: Callable[[Request, str], bool], answer: Answer
+) -> None:
+    """The first request of this kind gets this answer, and the service is honest again."""
+    true_answer, left = scene.sandbox.carry_out, [answer]
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        true, route, fault = true_answer(request)
+        return (left.pop() if left and which(request, route) else true), route, fault
+
+    monkeypatch.setattr(scene.sandbox, "carry_out", carry_out)
+
+
+def by_id(request: Request, route: str) -> bool:
+    return route == "list_records_post" and b"RECORD_ID()" in request.raw
+
+
+def test_a_doubtful_write_ends_where_clickup_wins(scene: Scene) -> None:
+    """Danger: the announcement of a write that never arrived outlives its conflict and makes the next edit another."""
+    scene.settings["CONFLICT_WINNER"] = "clickup"
+    scene.clickup.plan = "free"
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="QUALIFIED")
+    fail_always(scene, "update_task")
+    assert run_and_clear(scene).code == 1
+    scene.clickup.rename(task, "touched for another reason")
+    scene.later()
+    assert scene.run().report["conflicts"][0]["winner"] == "clickup"
+    assert (scene.status(lead), scene.task_status(task)) == ("CONTACTED", "in progress")
+    scene.quiet()
+    assert sorted(scene.quiet().requests) == IDLE
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    assert scene.run().report["conflicts"] == []
+    assert scene.task_status(task) == "complete"
+
+
+def test_a_doubtful_write_ends_where_both_sides_agree(scene: Scene) -> None:
+    """Danger: the announcement is never settled, and every run from then on asks for its pair again."""
+    scene.clickup.plan = "free"
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="QUALIFIED")
+    fail_always(scene, "update_task")
+    assert run_and_clear(scene).code == 1
+    scene.clickup.rename(task, "touched for another reason")
+    scene.edit(lead, Status="CONTACTED")
+    for _ in range(3):
+        scene.later()
+        scene.run()
+    assert sorted(scene.quiet().requests) == IDLE
+
+
+def test_a_change_between_two_attempts_of_one_update_is_kept_or_named(scene: Scene) -> None:
+    """Danger: our first attempt arrived, a person answered to it, and the last attempt makes that look older."""
+    lead, task = scene.pair("QUALIFIED")
+    scene.edit(lead, Status="CONTACTED")
+    fail_always(scene, "update_task")
+    attempts: list[str] = []
+
+    def between(request: Request) -> bool:
+        if request.method == "PUT":
+            attempts.append(task)
+            if len(attempts) == 2:
+                scene.clock.advance(5)
+                scene.clickup.set_status(task, "in progress")
+                scene.clock.advance(1)
+                scene.clickup.set_status(task, "complete")
+        return False
+
+    scene.sandbox.faults.before(between, lambda: None)
+    run_and_clear(scene)
+    assert len(attempts) > 2
+    assert scene.task_status(task) == "complete"
+    run = scene.run()
+    assert (scene.status(lead), scene.task_status(task)) == ("QUALIFIED", "complete") or run.report["conflicts"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_details_whose_answer_was_lost_are_ours_whatever_ends_their_lines(scene: Scene, end: str) -> None:
+    """Danger: our own description, read back with other line ends, is taken for a person's and never updated again."""
+    scene.settings["AIRTABLE_DETAIL_FIELDS"] = "Notes"
+    lead, task = scene.pair("NEW", Notes=f"one{end}two")
+    scene.edit(lead, Notes=f"three{end}four")
+    fail_always(scene, "update_task", when="after")
+    run_and_clear(scene)
+    scene.run()
+    scene.later()
+    scene.edit(lead, Notes="five")
+    scene.run()
+    assert "five" in scene.clickup.task(task)["description"]
+
+
+def test_a_task_of_the_year_10000_is_an_answer_of_the_wrong_shape(scene: Scene) -> None:
+    """Danger: SQLite has no such integer, and every run ends with a traceback."""
+    scene.pair()
+    stranger = scene.clickup.add_task("of another age", marker="recAAAAAAAAAAAAAA")
+    scene.clickup._store.tasks[stranger].created = 9_999_999_999_999_999_999
+    run = scene.run("--full")
+    assert run.code == 1
+    assert "date_created" in run.messages
+
+
+def test_a_time_in_status_of_the_year_10000_is_no_evidence(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead, task = scene.pair()
+    scene.state_file.unlink()
+    scene.clickup.set_status(task, "in progress")
+    true_answer = scene.sandbox.carry_out
+
+    def bent(request: Request) -> tuple[Answer, str, Fault | None]:
+        answer, route, fault = true_answer(request)
+        if route == "bulk_time_in_status":
+            body = json.loads(answer.encoded())
+            body[task]["current_status"]["total_time"]["since"] = "1000000000000000"
+            answer = Answer(answer.status, json.dumps(body).encode(), answer.headers)
+        return answer, route, fault
+
+    monkeypatch.setattr(scene.sandbox, "carry_out", bent)
+    run = scene.run()
+    assert (run.code, [each["record_id"] for each in run.report["conflicts"]]) == (0, [lead])
+
+
+def test_a_state_file_whose_first_run_died_at_once_is_not_older_than_the_last_run(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: each later run refuses the empty file, and says that it came from a backup."""
+    lead, task = scene.pair()
+    scene.state_file.unlink()
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(State, "begin_turn", die)
+        with pytest.raises(Killed):
+            scene.run()
+    assert scene.state_file.exists()
+    new = scene.lead()
+    began = scene.clock.time()
+    assert scene.run().code == 0
+    assert scene.clock.time() - began > 60, "the file before it was lost, so a create may still turn up"
+    scene.assert_linked(lead, task)
+    scene.assert_linked(new, scene.named_by(new))
+
+
+def test_one_short_answer_by_id_gives_no_task_to_another_lead(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Danger: the owner of a copied row's task counts as deleted, and the copy takes its task unsaid."""
+    owner, task = scene.pair()
+    scene.quiet()
+    scene.later()
+    copy = scene.airtable.duplicate(owner)
+    answers_once(scene, monkeypatch, by_id, Answer(200, {"records": []}))
+    assert scene.run().code == 0
+    scene.assert_linked(owner, task)
+    scene.assert_linked(copy, scene.named_by(copy))
+
+
+def test_one_short_answer_by_id_makes_nobody_forget_what_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.airtable.add_choice("NURTURE")
+    lead, _ = scene.pair()
+    scene.edit(lead, Status="NURTURE")
+    assert scene.run().code == 1
+    scene.later()
+    answers_once(scene, monkeypatch, by_id, Answer(200, {"records": []}))
+    for _ in range(2):
+        assert lead in scene.run().reasons()
+        scene.later()
+
+
+@pytest.mark.parametrize("missing_task", ["report", "recreate"])
+def test_a_task_made_just_now_that_cannot_be_read_yet_is_not_deleted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, missing_task: str
+) -> None:
+    scene.settings["MISSING_TASK"] = missing_task
+    lead = scene.lead()
+    assert scene.run().code == 0
+    task = scene.named_by(lead)
+    scene.later(5)
+    scene.edit(lead, Status="CONTACTED")
+    scene.clickup.show_updates_after = 60
+    gone = Answer(404, {"err": "Task not found, deleted", "ECODE": "ITEM_013"})
+    answers_once(scene, monkeypatch, lambda _, route: route == "get_task", gone)
+    run = scene.run()
+    assert "deleted" not in run.reasons().get(lead, "")
+    scene.later()
+    assert scene.run().code == 0
+    scene.assert_linked(lead, task)

@@ -1,0 +1,83 @@
+"""Troubles that several tests make: deaths, refusals, and tasks put where no listing shows them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.faults import Fault
+from sandbox.wire import Answer, Clock, Request
+from tests.scene import START, Run, Scene
+
+IDLE = ["airtable list_records_post", "clickup list_tasks"]
+ELSEWHERE = ["archived", "moved"]
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Waits(Clock):
+    """A standing clock that calls `during` once, in the first wait of more than 20 s. All other waits wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__(START)
+        self.during: Callable[[], object] | None = None
+        self.waits = 0
+        self._one_at_a_time = threading.Lock()
+
+    def wait(self, seconds: float, wake: threading.Event) -> bool:
+        with self._one_at_a_time:
+            self.waits += 1
+            assert self.waits < 1_000, "it spins"
+            if seconds > 20 and self.during is not None:
+                during, self.during = self.during, None
+                during()
+        return super().wait(seconds, wake)
+
+
+def run_killed_at(scene: Scene, where: type[object], method: str) -> None:
+    """A run whose process dies as it comes to a method."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, method, die)
+        with pytest.raises(Killed):
+            scene.run()
+    scene.later()
+
+
+def put_elsewhere(scene: Scene, task: str, where: str) -> None:
+    if where == "archived":
+        scene.clickup.archive(task)
+    else:
+        scene.clickup.move(task, scene.clickup.second_list_id)
+    scene.later()
+
+
+def run_and_clear(scene: Scene, **settings: str) -> Run:
+    """A run, after which the services are well again and time passes."""
+    run = scene.run(**settings)
+    scene.sandbox.faults.clear()
+    scene.later()
+    return run
+
+
+def refusing(
+    scene: Scene, method: str, answer: Answer, service: str = ""
+) -> Callable[[Request], tuple[Answer, str, Fault | None]]:
+    """The stand-in, but every request of this method, to this service, is refused without effect."""
+    true_answer = scene.sandbox.carry_out
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        refused = request.method == method and service in ("", request.service)
+        return (answer, "refused", None) if refused else true_answer(request)
+
+    return carry_out
+
+
+REFUSED_TASK = Answer(400, {"err": "not this one", "ECODE": "INPUT_001"})
