@@ -21,7 +21,7 @@ from dotenv.parser import parse_stream
 
 from errors import ConfigError
 from status_map import DEFAULT, StatusMap, fold, parse, parse_names
-from text import digest
+from text import digest, visible
 
 REQUIRED: Mapping[str, str] = {
     "AIRTABLE_API_KEY": "create a personal access token at https://airtable.com/create/tokens",
@@ -147,7 +147,8 @@ def load(given: Given) -> Settings:
     if problems:
         # A name with a typo looks as if it were missing.
         problems.extend(each for each in warnings if _NO_SETTING in each)
-        raise ConfigError(problems, "Set them in the environment or in .env; .env.example explains each one.")
+        hint = f"Set them in the environment or in {visible(str(given.env_file))}; .env.example explains each one."
+        raise ConfigError(problems, hint)
     return settings
 
 

@@ -252,12 +252,26 @@ class _Program:
     @contextlib.contextmanager
     def _copied_state(self, settings: Settings) -> Iterator[State]:
         turn = last_turn(settings.state_file, base_and_list(settings))
-        with contextlib.closing(State.copy(settings.state_file, turn=turn)) as state:
-            self._bind(settings, state, turn)
+        with contextlib.closing(self._copy(settings, turn)) as state:
             try:
                 yield state
             finally:
                 self._counts.note_usage(settings, state, counted=False)
+
+    def _copy(self, settings: Settings, turn: int) -> State:
+        """The state as a run with these flags would have it."""
+        with contextlib.ExitStack() as on_failure:
+            state = State.copy(settings.state_file, turn=turn)
+            on_failure.callback(state.close)
+            try:
+                self._bind(settings, state, turn)
+            except NotThisState as error:
+                if not self._flags.force:
+                    raise
+                log.warning("%s; a run with --force sets it aside", error)
+                return State.copy(settings.state_file, turn=turn, set_aside=True)
+            on_failure.pop_all()
+            return state
 
     def _sync(self, settings: Settings) -> Outcome:
         with contextlib.ExitStack() as stack:

@@ -44,10 +44,13 @@ class Lines:
     def __init__(self, say: Callable[[str], None], *, quiet: bool) -> None:
         self._say = say
         self._quiet = quiet
+        self._last = ""
 
     def stage(self, name: str, total: int) -> None:
-        if not self._quiet:
-            self._say(f"{name} ({total:,})" if total else name)
+        line = f"{name} ({total:,})" if total else name
+        if not self._quiet and line != self._last:  # what is read once more is no stage of its own
+            self._say(line)
+        self._last = line
 
     def step(self, count: int = 1) -> None:
         """Not worth a line."""

@@ -181,16 +181,17 @@ class State:
             return cls._prepared(connection, str(path), turn, lost=lost)
 
     @classmethod
-    def copy(cls, path: Path, *, turn: int = 0) -> State:
+    def copy(cls, path: Path, *, turn: int = 0, set_aside: bool = False) -> State:
         """The file's content in memory: what is written to it is gone with it, and the file stays as it is.
 
-        Where there is none, it knows of `turn`, that of the last run. Raises StateError as `open` does.
+        Where there is none, or it is taken as set aside, it knows of `turn`, that of the last run. Raises StateError
+        as `open` does.
         """
         with _closed_on_failure(":memory:", str(path)) as connection:
-            if path.exists() and path.stat().st_size:
+            if not set_aside and path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect_to_read(path)) as source:
                     source.backup(connection)
-            lost = _beside(Path(os.path.realpath(path)), ".lock").exists()
+            lost = set_aside or _beside(Path(os.path.realpath(path)), ".lock").exists()
             return cls._prepared(connection, str(path), turn, lost=lost)
 
     @classmethod

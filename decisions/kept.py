@@ -72,7 +72,8 @@ def _created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
 def _new_link(lead: Lead, task: KnownTask) -> Link:
     """A link without a base: what the lead says now counts as brought to the task, which keeps its own text.
 
-    The description counts as ours only where it is empty or just what we would write: people's text is never ours.
+    A name or description counts as ours only where it is just what we would write, or the description is empty:
+    people's text is never ours.
     """
     ours = task.description in (EMPTY, digest(lead.description))
     return Link(
@@ -81,7 +82,7 @@ def _new_link(lead: Lead, task: KnownTask) -> Link:
         None,
         digest(lead.name),
         lead.details,
-        "",
+        task.name if task.name == digest(lead.name) else "",
         task.description if ours else "",
         task.status,
         task.name,

@@ -112,3 +112,14 @@ def test_a_name_that_was_typed_before_the_state_was_lost_is_not_left_out_in_sile
     run = scene.run()
     assert (run.code, run.report["notices"][0]["record_id"]) == (0, lead)
     assert "keeps its name 'Ada'" in run.report["notices"][0]["text"]
+
+
+def test_a_lead_renamed_after_the_state_was_lost_blames_nobody_for_its_tasks_old_name(scene: Scene) -> None:
+    lead, task = scene.pair("NEW", name="Ada Example")
+    scene.state_file.unlink()
+    scene.later(300)
+    assert scene.run().code == 0
+    scene.edit(lead, Name="Ada E. Example")
+    scene.later()
+    run = scene.run()
+    assert (scene.clickup.task(task)["name"], run.told(lead)) == ("Ada E. Example", "")

@@ -393,6 +393,19 @@ def test_a_create_whose_answer_was_lost_is_waited_out_where_the_state_is_set_asi
     assert scene.clickup.by_marker(lead) == [scene.named_by(lead)]
 
 
+def test_a_dry_run_with_force_plans_what_the_forced_run_then_does(scene: Scene) -> None:
+    scene.pair()
+    new = scene.lead()
+    other = {"CLICKUP_LIST_ID": scene.clickup.second_list_id}
+    before = scene.state_file.read_bytes()
+    dry = scene.run("--dry-run", "--force", **other)
+    assert (dry.writes, scene.state_file.read_bytes()) == ([], before)
+    assert "a run with --force sets it aside" in dry.messages
+    assert [action["record_id"] for action in dry.report["plan"]] == [new]
+    forced = scene.run("--force", **other)
+    assert (dry.code, forced.report["phase_1"]["created"]) == (0, 1)
+
+
 def test_force_sets_the_state_of_another_pair_aside_whole(scene: Scene) -> None:
     leads = some_pairs(scene)
     other = {"CLICKUP_LIST_ID": scene.clickup.second_list_id}
