@@ -151,6 +151,7 @@ class _Program:
         self._so_far: Callable[[], Outcome] = lambda: Outcome(False)
         self._tell_failure: Callable[[], None] = lambda: None
         self._report_file: Path | None = None
+        self._unsaid = False
         self._show: Show = Lines(self._say, quiet=flags.quiet)
 
     def demo(self) -> int:
@@ -158,7 +159,7 @@ class _Program:
         from demo import play  # noqa: PLC0415 - the stand-in is loaded for the demo only
 
         try:
-            return play(lambda line: _put(self._out, [line]), _run_for_demo)
+            return play(lambda line: self._print(self._out, [line]), _run_for_demo)
         except KeyboardInterrupt:
             self._say("stopped")
             return 1
@@ -177,7 +178,8 @@ class _Program:
                 outcome = self.stopping.in_a_thread(functools.partial(self._mode(), settings))
         except SyncError as error:
             return self._end(outcome_of_error(error), _exit_code_of(error), error)
-        return self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
+        code = self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
+        return self._forget_what_is_told(settings, outcome, code)
 
     def _mode(self) -> Callable[[Settings], Outcome]:
         if self._flags.check:
@@ -357,6 +359,21 @@ class _Program:
         if problem:
             log.warning("the health check was not reached: %s", problem)
 
+    def _forget_what_is_told(self, settings: Settings, outcome: Outcome, code: int) -> int:
+        """Decisions against people need not be kept once they are told. Where nobody could be told, the run was not
+        well, and the next one tells them; so does a run that has begun meanwhile."""
+        if not outcome.to_tell:
+            return code
+        if self._unsaid and self._report_file is None:
+            return max(code, 1)
+        with contextlib.suppress(Locked, StateError), contextlib.ExitStack() as stack:
+            lock = Lock(settings.state_file)
+            stack.callback(lock.release)
+            state = State.open(settings.state_file, turn=lock.last_turn(base_and_list(settings)))
+            stack.callback(state.close)
+            state.forget_value("untold", outcome.to_tell)
+        return code
+
     # --- wiring
 
     @contextlib.contextmanager
@@ -478,7 +495,7 @@ class _Program:
         if not self._kept(json.dumps(report, indent=2)):
             report["exit_code"] = code = max(code, 1)
         if self._flags.json:
-            _put(self._out, [json.dumps(report, indent=2)])
+            self._print(self._out, [json.dumps(report, indent=2)])
         return code
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:
@@ -521,19 +538,26 @@ class _Program:
 
     def _result(self, lines: Sequence[str]) -> None:
         if not self._flags.json:
-            _put(self._out, lines)
+            self._print(self._out, lines)
 
     def _show_message(self, line: str) -> None:
         self._show.say(line)
 
     def _say(self, line: str) -> None:
-        _put(self._err, [line])
+        self._print(self._err, [line])
+
+    def _print(self, stream: TextIO | None, lines: Sequence[str]) -> None:
+        if not _put(stream, lines):
+            self._unsaid = True
 
 
-def _put(stream: TextIO | None, lines: Sequence[str]) -> None:
-    """Say it, if there is anybody: a closed pipe, a full disk or no stream at all must not stop the sync."""
+def _put(stream: TextIO | None, lines: Sequence[str]) -> bool:
+    """Say it, if there is anybody: a closed pipe, a full disk or no stream at all must not stop the sync.
+
+    False where it could not be said.
+    """
     if stream is None:
-        return
+        return True
     try:
         for line in lines:
             print(line, file=stream)
@@ -542,6 +566,8 @@ def _put(stream: TextIO | None, lines: Sequence[str]) -> None:
         # Nothing more can be told there, and the interpreter must not try at its end.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 def _at_its_real_path(settings: Settings) -> Settings:

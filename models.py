@@ -304,7 +304,8 @@ class CreateTask:
 class UpdateTask:
     """Phase 1: bring the lead's status, name or details to its task. What is not written is None.
 
-    `details` and `lead_name` are the digests that the base moves to.
+    `details` and `lead_name` are the digests that the base moves to. With `in_doubt`, what became of an earlier write
+    of the status is not known, and this one does not answer it.
     """
 
     record_id: str
@@ -319,6 +320,12 @@ class UpdateTask:
     restore: bool
     reason: str
     changes: tuple[Change, ...]
+    in_doubt: bool = False
+
+    @property
+    def only_marks(self) -> bool:
+        """Whether nothing but the marker is written."""
+        return self.status is None and self.name is None and self.description is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +439,8 @@ class Outcome:
     """What came of one run.
 
     `plan` is there for a dry run only, and so is `doubt`: the seconds that a run would wait before its first create,
-    None for none. `findings` are there for the live test only. `stopped` says why the run ended early.
+    None for none. `findings` are there for the live test only. `stopped` says why the run ended early. `to_tell` is
+    what the state keeps until it is told, "" for nothing.
     """
 
     full: bool
@@ -451,3 +459,4 @@ class Outcome:
     stopped: str = ""
     needs_person: bool = False
     findings: tuple[Finding, ...] = ()
+    to_tell: str = ""

@@ -265,6 +265,12 @@ class State:
             for name, value in values.items():
                 self._set(name, value)
 
+    def forget_value(self, name: str, value: str) -> None:
+        """Forget a text, if it is still this one."""
+        with self._transaction():
+            if self.value(name) == value:
+                self._set(name, None)
+
     def _set(self, name: str, value: str | None) -> None:
         if value is None:
             self._db.execute("DELETE FROM meta WHERE name = ?", (name,))

@@ -13,11 +13,25 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from decisions.content import ContentDecision, decide_content, own_text_notices, with_texts_that_arrived
-from decisions.evidence import evidence_wanted, lead_may_be_older, task_may_be_older
+from decisions.evidence import (
+    evidence_wanted,
+    lead_may_be_older,
+    lead_write_may_arrive,
+    task_may_be_older,
+    task_write_may_arrive,
+)
 from decisions.kept import as_seen, found_link, having, restores_so_far
 from decisions.links import Adopted, Linked, Undecided, Unlinked, link_notices, notices_without_lead, resolve
 from decisions.rules import Rules
-from decisions.status import StatusDecision, StatusPair, decide_status, settle, with_status_that_arrived, without_row
+from decisions.status import (
+    StatusDecision,
+    StatusPair,
+    decide_status,
+    settle,
+    under_todays_names,
+    with_status_that_arrived,
+    without_row,
+)
 from models import (
     Change,
     Conflict,
@@ -165,7 +179,8 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
     """Keep what was read of linked tasks whose leads needed no decision, or are in the trash and may be restored.
 
-    Of a deleted task it is kept that it is, or a later run would answer from memory that the lead has one.
+    Of a deleted task it is kept that it is, or a later run would answer from memory that the lead has one. A task whose
+    status moved stays as it was last seen, where this is a run of other leads: the run that decides it has to see that.
     """
     taken = {link.task_id for link in draft.links}
     linked = {link.record_id for link in draft.links}
@@ -178,7 +193,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
         if not isinstance(task, KnownTask):
             continue
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
-        if link.record_id not in decided or gone:
+        if gone or (link.record_id not in decided and not _moved(link, task)):
             seen = as_seen(link, task)
             write = index.world.task_writes.get(link.record_id)
             if gone and write is not None and write.task_id == task_id:
@@ -234,6 +249,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is None:
         draft.wanted.append(Wanted(leads=frozenset({lead.id})))
         return
+    link = under_todays_names(link, lead, task, rules)
     wanted = evidence_wanted(lead, link, task, world, rules)
     if wanted:
         draft.wanted.append(wanted)
@@ -256,25 +272,35 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is not known and link != known:
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
-    if not status_pair.doubtful or (status.task_status is None and status.lead_status is None):
-        draft.settled_task_writes.add(lead.id)
-        draft.settled_lead_writes.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and task_write is None:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and lead.id not in world.creates:
         draft.notices.extend(own_text_notices(lead, task))
     draft.notices.extend(link_notices(lead, found, index))
-    update = _task_update(lead, task, found, status, content, rules)
+    update = _task_update(lead, task, found, status, content, rules, doubtful=status_pair.doubtful)
     if update is not None:
         draft.task_updates.append(update)
-    settles = status_pair.doubtful and update is None
+    settles = status_pair.doubtful and (update is None or update.in_doubt)
     pull = _lead_update(lead, task, found, status, rules, settles=settles)
     if pull is not None:
         draft.lead_updates.append(pull)
+    if not status_pair.doubtful or (status.task_status is None and status.lead_status is None):
+        _settle_announced(lead.id, update, pull, world, rules, draft)
     if update is None and pull is None and not status.problem:
         draft.unchanged += 1
     draft.verdicts[lead.id] = status.rule
+
+
+def _settle_announced(
+    record_id: str, update: UpdateTask | None, pull: UpdateLead | None, world: World, rules: Rules, draft: _Draft
+) -> None:
+    """Announced writes that the readings answer. What is written once more stays announced until that is recorded, as
+    long as the first may yet arrive."""
+    if update is None or update.only_marks or not task_write_may_arrive(record_id, world):
+        draft.settled_task_writes.add(record_id)
+    if pull is None or pull.status is None or not lead_write_may_arrive(record_id, world, rules):
+        draft.settled_lead_writes.add(record_id)
 
 
 def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision, rules: Rules) -> Link:
@@ -304,6 +330,9 @@ def _report_pair(
     if status.restore:
         text = f"the task had been moved to '{visible(task.status)}', which has no way back; it is restored"
         draft.notices.append(Notice(lead.id, task.id, text, phase=1))
+    if lead.status == "" and status.lead_status is not None and (pair.base is None or pair.base[0]):
+        text = f"the lead's status was empty, and is filled with that of the task, '{visible(task.status)}'"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=2))
     if pair.taken_back and status.lead_status is not None:
         text = f"'{visible(pair.taken_back)}' was written in a run that was cut off, and taken back in ClickUp since"
         draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows", phase=2))
@@ -330,6 +359,8 @@ def _task_update(
     status: StatusDecision,
     content: ContentDecision,
     rules: Rules,
+    *,
+    doubtful: bool,
 ) -> UpdateTask | None:
     claim = found.claim
     if status.task_status is None and content.name is None and content.description is None and not claim:
@@ -362,6 +393,7 @@ def _task_update(
         status.restore,
         "; ".join(reasons),
         tuple(changes),
+        in_doubt=doubtful and to_status is None,
     )
 
 
@@ -451,7 +483,9 @@ def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:
 
 def _in_phase(update: UpdateLead, phase: int | None) -> UpdateLead | None:
     if phase == 1 and update.status is not None:
-        return dataclasses.replace(update, status=None, changes=update.changes[:1]) if update.adopt else None
+        if not update.adopt:
+            return None
+        return dataclasses.replace(update, status=None, changes=update.changes[:1], settles=False)
     if phase == 2 and update.adopt:
         if update.status is None:
             return None

@@ -230,6 +230,11 @@ class Http:
             date, heard = self._service_clock
             return date + self._clock.monotonic() - heard
 
+    def take_for_now(self, date: float) -> None:
+        """Unix seconds that hold for the service's clock until its next `Date`: what it said last is known wrong."""
+        with self._changed:
+            self._service_clock = (date, self._clock.monotonic())
+
     def send(
         self,
         method: str,

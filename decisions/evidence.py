@@ -49,11 +49,26 @@ def lead_may_be_older(lead: Lead, link: Link, status: StatusDecision, world: Wor
     """
     if _differs_from_our_write(lead, link, world, rules):
         return not world.lead_after[_after_our_write(link)]
-    write = world.lead_writes.get(lead.id)
-    if write is None or not isinstance(lead.status, str) or status.lead_status is not None:
+    if not lead_write_may_arrive(lead.id, world, rules) or status.lead_status is not None:
         return False
-    recent = world.airtable_now - write.sent < rules.doubt_ms
-    return recent and fold(lead.status) != fold(write.status) and not world.lead_after[lead.id, write.sent]
+    write = world.lead_writes[lead.id]
+    another = isinstance(lead.status, str) and fold(lead.status) != fold(write.status)
+    return another and not world.lead_after[lead.id, write.sent]
+
+
+def lead_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
+    """Whether a write of the lead's status whose outcome is not known may be carried out, or be shown, only later.
+
+    While it is written once more it stays announced until that is recorded: it is not to be taken for a person's.
+    """
+    write = world.lead_writes.get(record_id)
+    return write is not None and world.airtable_now - write.sent < rules.doubt_ms
+
+
+def task_write_may_arrive(record_id: str, world: World) -> bool:
+    """The same of a write of its task."""
+    write = world.task_writes.get(record_id)
+    return write is not None and write.sent > world.surely_listed
 
 
 def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:
@@ -74,7 +89,7 @@ def task_may_be_older(
 ) -> bool:
     """The same of the task, where the outcome of our own last write is not known: its status, name and description."""
     write = world.task_writes.get(lead.id)
-    if write is None or write.task_id != task.id or write.sent <= world.surely_listed:
+    if write is None or write.task_id != task.id or not task_write_may_arrive(lead.id, world):
         return False
     if task.updated >= write.sent - CLOCK_MARGIN_MS:
         return False

@@ -213,6 +213,23 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     return StatusPair(lead.status, task.status, base, restores, newer, doubtful, taken_back), link
 
 
+def under_todays_names(link: Link, lead: Lead, task: KnownTask, rules: Rules) -> Link:
+    """The link with a base that calls a status as STATUS_MAP does now.
+
+    A status of the base that has no row any more was renamed where its side shows the one that the map puts in its
+    place, beside the other side's in the base: nobody changed it.
+    """
+    if link.base is None:
+        return link
+    (lead_status, task_status), statuses = link.base, rules.statuses
+    mapped = statuses.forward(lead_status)
+    if mapped is not None and not statuses.has_task(task_status) and fold(task.status) == fold(mapped):
+        return having(link, base=(lead_status, task.status))
+    if mapped is None and lead_status and isinstance(lead.status, str) and statuses.agree(lead.status, task_status):
+        return having(link, base=(lead.status, task_status))
+    return link
+
+
 def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
     """The link of a lead that is not in the table: a status that we announced and the task bears was brought."""
     return having(link, base=settle_task_write(link.base, task.status, write, touched=False).base)

@@ -253,7 +253,7 @@ class CarryingOut:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
-            if update.status is None and update.name is None and update.description is None:
+            if update.only_marks:
                 self._done(update.record_id)
                 self._count(updated=1)
                 return
@@ -272,17 +272,21 @@ class CarryingOut:
     def _announce_update(self, update: UpdateTask) -> None:
         self._check_again((update.record_id,), UPDATE_AGE_SECONDS)
         sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
-        self._state.announce_task_write(
-            AnnouncedTaskWrite(
-                update.record_id,
-                update.task_id,
-                update.lead_status,
-                update.status or "",
-                "" if update.name is None else digest(update.name),
-                "" if update.description is None else digest(update.description),
-                sent,
-            )
+        announced = AnnouncedTaskWrite(
+            update.record_id,
+            update.task_id,
+            update.lead_status,
+            update.status or "",
+            "" if update.name is None else digest(update.name),
+            "" if update.description is None else digest(update.description),
+            sent,
         )
+        earlier = self._reading.task_writes.get(update.record_id)
+        if update.in_doubt and earlier is not None and earlier.task_id == update.task_id:
+            announced = dataclasses.replace(
+                announced, lead_status=earlier.lead_status, status=earlier.status, sent=earlier.sent
+            )
+        self._state.announce_task_write(announced)
 
     def _record_update(self, update: UpdateTask, answer: Task) -> None:
         task = known_task(answer, self._settings.clickup_list_id)
@@ -308,7 +312,11 @@ class CarryingOut:
                 task_written=max(task.updated, self._task_writes_sent[update.record_id] - CLOCK_MARGIN_MS),
             )
             self._links[update.record_id] = link
-            self._state.settle(task_writes=(update.record_id,), lead_writes=(update.record_id,), links=(link,))
+            self._state.settle(
+                task_writes=() if update.in_doubt else (update.record_id,),
+                lead_writes=() if update.status is None else (update.record_id,),
+                links=(link,),
+            )
             if task.elsewhere in UNLISTED and update.status is not None and not was_elsewhere:
                 text = f"the task had meanwhile been moved ({task.elsewhere}); whatever its status was, it is now "
                 self._notices.append(Notice(update.record_id, update.task_id, text + f"'{visible(task.status)}'"))
@@ -317,7 +325,7 @@ class CarryingOut:
 
     def _task_failed(self, update: UpdateTask, error: ApiError) -> None:
         if not error.outcome_unknown:
-            self._state.settle(task_writes=(update.record_id,))
+            self._take_back_announcements(tasks=(update.record_id,))
             self._task_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
             if update.status is not None:
@@ -376,7 +384,7 @@ class CarryingOut:
                 link = dataclasses.replace(link, base=base, restores=0, passed="", lead_written=answered)
                 self._links[update.record_id] = link
                 moved.append(link)
-            ids = [update.record_id for update in updates]
+            ids = [update.record_id for update in announced]
             doubts = [update.record_id for update in updates if update.settles]
             self._state.settle(lead_writes=ids, task_writes=doubts, links=moved)
         for update in updates:
@@ -394,7 +402,8 @@ class CarryingOut:
 
     def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
         if not error.outcome_unknown:
-            self._state.settle(lead_writes=(update.record_id,))
+            if update.status is not None:
+                self._take_back_announcements(leads=(update.record_id,))
             self._lead_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
             if update.status is not None:
@@ -484,18 +493,32 @@ class CarryingOut:
         if withheld.outcome_unknown:
             return
         creates = [each for each in record_ids if each in self._creates_sent and each not in self._reading.creates]
-        tasks = [
-            each for each in record_ids if each in self._task_writes_sent and each not in self._reading.task_writes
-        ]
-        leads = [
-            each for each in record_ids if each in self._lead_writes_sent and each not in self._reading.lead_writes
-        ]
-        if creates or tasks or leads:
-            self._state.settle(creates=creates, task_writes=tasks, lead_writes=leads)
+        if creates:
+            self._state.settle(creates=creates)
+        self._take_back_announcements(
+            tasks=[each for each in record_ids if each in self._task_writes_sent],
+            leads=[each for each in record_ids if each in self._lead_writes_sent],
+        )
         for record_id in record_ids:
             self._creates_sent.discard(record_id)
             self._task_writes_sent.pop(record_id, None)
             self._lead_writes_sent.pop(record_id, None)
+
+    def _take_back_announcements(self, tasks: Iterable[str] = (), leads: Iterable[str] = ()) -> None:
+        """Of what surely was not carried out nothing will arrive; what an earlier run announced may, as before."""
+        plan, reading = self._plan, self._reading
+        for record_id in tasks:
+            earlier = None if record_id in plan.settled_task_writes else reading.task_writes.get(record_id)
+            if earlier is None:
+                self._state.settle(task_writes=(record_id,))
+            else:
+                self._state.announce_task_write(earlier)
+        for record_id in leads:
+            before = None if record_id in plan.settled_lead_writes else reading.lead_writes.get(record_id)
+            if before is None:
+                self._state.settle(lead_writes=(record_id,))
+            else:
+                self._state.announce_lead_writes((before,))
 
     def _create_failed(self, create: CreateTask, error: ApiError) -> None:
         if error.outcome_unknown:

@@ -48,6 +48,7 @@ _BY_ID = 100
 _FEW = 20
 _MANY = 200
 _MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
+_ALONE_SECONDS = 300.0  # of three clocks, one that is further from both others than these are apart is wrong
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NOT_SHOWN_YET = "ClickUp does not show the task, which was made just now"
 _NOT_SHOWN = "ClickUp still shows the task as it was before this program's last write"
@@ -167,6 +168,7 @@ class Reading:
         self.airtable_date = 0.0
         self.clickup_date = 0.0
         self.read_at = tools.clock.monotonic()
+        self._began = tools.clock.time()
         self.complete = True
         self.short = ""
         self.in_view: set[str] | None = None
@@ -205,6 +207,7 @@ class Reading:
                 lambda: self._list_leads(changed_since(airtable_since)),
                 lambda: self._poll_tasks(clickup_since),
             )
+        self._agree_on_the_time()
         changed = frozenset(self.leads)
         if not self.full:
             self._read_leads(ids - self.leads.keys())
@@ -216,6 +219,18 @@ class Reading:
             self._list_tasks(archived=True)
         self._forget_late_rows()
         self._doubt_an_empty_listing()
+
+    def _agree_on_the_time(self) -> None:
+        """A wrong `Date` must not move a watermark past changes, nor make a new task count as surely listed."""
+        airtable = _in_the_majority(self.airtable_date, self.clickup_date, self._began)
+        clickup = _in_the_majority(self.clickup_date, self.airtable_date, self._began)
+        if airtable != self.airtable_date:
+            log.warning("the time in Airtable's answer is not believed: ClickUp's and this machine's are others")
+            self._tools.airtable.http.take_for_now(self._tools.clickup.now())
+        if clickup != self.clickup_date:
+            log.warning("the time in ClickUp's answer is not believed: Airtable's and this machine's are others")
+            self._tools.clickup.http.take_for_now(self._tools.airtable.now())
+        self.airtable_date, self.clickup_date = airtable, clickup
 
     def traces(self) -> bool:
         """Whether anything shows that the two sides were synced before: links, a lost state, Task IDs, markers."""
@@ -506,6 +521,12 @@ class Reading:
             for task in self.tasks.values()
             if isinstance(task, KnownTask) and linked.get(task.id) != task.marker and is_record_id(task.marker)
         )
+
+
+def _in_the_majority(date: float, other: float, ours: float) -> float:
+    """A service's time, or the earlier of the two others where these agree and it stands alone."""
+    alone = min(abs(date - other), abs(date - ours)) > _ALONE_SECONDS >= abs(other - ours)
+    return min(other, ours) if alone else date
 
 
 def _raise_if_all_must_stop(error: ApiError) -> None:

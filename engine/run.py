@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from budget import CLICKUP_PER_MINUTE
 from clients.errors import ApiError, InvalidRequest, NotFound
@@ -84,6 +85,7 @@ class _Run:
         self._missed: list[str] = []
         self._examined = False
         self._put_off: dict[str, Failure] = {}
+        self._said_again: list[tuple[str, str, str]] = []
 
     def run(self) -> Outcome:
         setup = self._setup()
@@ -104,7 +106,8 @@ class _Run:
         if brake:
             raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
         claimed = claims(whole)
-        outcome = dataclasses.replace(outcome, notices=(*self._untold(made), *outcome.notices))
+        self._said_again = self._untold(made)
+        outcome = dataclasses.replace(outcome, notices=(*self._again(), *outcome.notices))
         self._keep_readings(reading, made, claimed, setup)
         self._tools.clickup.http.deadline = self._deadline()
         work = CarryingOut(
@@ -112,7 +115,8 @@ class _Run:
         )
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
-        ended, undone = self._undone(made, self._ending(work.outcome(outcome), work))
+        ended, undone = self._undone(whole, self._ending(work.outcome(outcome), work))
+        ended = dataclasses.replace(ended, to_tell=self._to_tell(ended))
         self._record(reading, whole, undone, ended, halted=work.halted is not None)
         return ended
 
@@ -172,13 +176,23 @@ class _Run:
             now |= before - reading.there((*links, *linked))
         return {} if now == before else {"gone_leads": json.dumps(sorted(now))}
 
-    def _untold(self, made: Plan) -> Iterable[Notice]:
+    def _untold(self, made: Plan) -> list[tuple[str, str, str]]:
         """What a run that died had decided against somebody's change, and could not tell any more; not what this plan
         decides once more."""
         untold = dict.fromkeys(self._kept_untold())
         for told in _decided_against_people(made):
             untold.pop(told, None)
-        return [Notice(lead, task, f"in a run that was cut off: {text}") for lead, task, text in untold]
+        return list(untold)
+
+    def _again(self) -> list[Notice]:
+        return [Notice(lead, task, f"in a run that was cut off: {text}") for lead, task, text in self._said_again]
+
+    def _to_tell(self, outcome: Outcome) -> str:
+        """What is to be told of decisions against people when all is done; "" for nothing. Until it is told, it is
+        kept: the run may yet die, or find nobody to tell."""
+        again = {(each.record_id, each.task_id, each.text) for each in self._again()}
+        told = [each for each in _decided_against_people(outcome) if each[0] and each not in again]
+        return json.dumps(list(dict.fromkeys((*self._said_again, *told)))) if told or self._said_again else ""
 
     def _told_later(self, made: Plan) -> str | None:
         """What would go unsaid if the run died before its end: its own, and that of runs which died before it."""
@@ -239,6 +253,8 @@ class _Run:
         setup = _without_unknown_field(setup, error)
         missed = [name for name in before if name not in setup.fields]
         if not missed:
+            if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise error  # the set-up is what it was: access was taken away
             raise ConfigError(
                 [f"{error}" + (f" ({error.hint})" if error.hint else "")], "run with --check to examine the set-up"
             ) from error
@@ -338,10 +354,11 @@ class _Run:
         """The seconds until no create of an earlier run can turn up any more; None where that is certain already."""
         if self._state.value("creates_settled") is not None:
             return None
-        certain = float(self._state.value("born") or reading.clickup_date) + self._settings.create_doubt_seconds
+        doubt, now = self._settings.create_doubt_seconds, self._tools.clickup.now()
+        certain = float(self._state.value("born") or reading.clickup_date) + doubt
         if reading.full and reading.clickup_date >= certain:
             return None
-        return max(0.0, certain - self._tools.clickup.now())
+        return min(max(0.0, certain - now), doubt)  # what lies ahead of now was taken from a wrong clock
 
     def _settle_creates(self, reading: Reading, work: CarryingOut, made: Plan) -> None:
         """Without a state file, whoever ran before may have died in mid-create: wait that out once, and look again."""
@@ -434,7 +451,8 @@ class _Run:
             for failure in (*outcome.left, *outcome.failed)
             if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
         }
-        values: dict[str, str | None] = {"untold": None, "undone": undone, "pace": str(self._tools.pace())}
+        values: dict[str, str | None] = {"untold": outcome.to_tell or None, "undone": undone}
+        values["pace"] = str(self._tools.pace())
         values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted
         unfinished: Iterable[Failure] | None = None

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -426,3 +427,67 @@ def test_an_error_that_repeats_the_token_shows_it_nowhere(scene: Scene) -> None:
         assert "\x1b" not in said
         assert "\u202e" not in said
     settled(scene)
+
+
+# --- a wrong time in an answer ----------------------------------------------------------------------------------------
+
+
+def misdated(scene: Scene, service: str, ahead: float) -> None:
+    """The first listing of a service bears a `Date` so many seconds ahead."""
+    listings = itertools.count()
+
+    def change(request: Request, route: str, answer: Answer) -> Answer:
+        listing = request.service == service and route in ("list_tasks", "list_records_post")
+        if not listing or next(listings):
+            return answer
+        return Answer(
+            answer.status,
+            answer.encoded(),
+            {**answer.headers, "date": formatdate(scene.clock.time() + ahead, usegmt=True)},
+        )
+
+    spoil(scene, change)
+
+
+@pytest.mark.parametrize("service", ["airtable", "clickup"])
+def test_one_date_an_hour_ahead_hides_no_later_change(scene: Scene, service: str) -> None:
+    """Danger: the watermark moves an hour ahead, and nothing typed meanwhile is seen before the next full run."""
+    lead, task = scene.pair("CONTACTED")
+    other, other_task = scene.pair("CONTACTED")
+    misdated(scene, service, 3600)
+    run = scene.run()
+    assert (run.code, "is not believed" in run.messages) == (0, True)
+    scene.later(300)
+    scene.edit(lead, Status="QUALIFIED")
+    scene.clickup.set_status(other_task, "complete")
+    new = scene.lead()
+    scene.later(300)
+    assert scene.run().code == 0
+    assert (scene.task_status(task), scene.status(other)) == ("complete", "QUALIFIED")
+    assert scene.named_by(new)
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600, 10**8])
+def test_one_wrong_date_changes_nothing_of_the_wait_before_creates(scene: Scene, ahead: float) -> None:
+    """Danger: a wait of years, in this run and in the next, or none."""
+    scene.pair()
+    scene.lead()
+    scene.state_file.unlink()
+    misdated(scene, "clickup", ahead)
+    began = scene.clock.time()
+    run = scene.run()
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+    assert 110 <= scene.clock.time() - began <= 140
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "body"),
+    [
+        ("list_records_post", 403, {"error": {"type": "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", "message": "no"}}),
+        ("list_tasks", 401, {"err": "Team not authorized", "ECODE": "OAUTH_027"}),
+    ],
+)
+def test_access_that_was_taken_away_needs_a_person(scene: Scene, route: str, status: int, body: object) -> None:
+    scene.pair()
+    spoil(scene, lambda _, at, answer: Answer(status, body, answer.headers) if at == route else answer)
+    assert scene.run().code == 3

@@ -15,6 +15,7 @@ from sandbox.faults import Fault
 from sandbox.wire import Answer, Request
 from tests.campaign.wire import DirectScene, Fate
 from tests.scene import Run
+from tests.troubles import REFUSED_TASK, refusing
 
 LAG = 60
 KINDS = [("--full",), ()]
@@ -340,3 +341,92 @@ def test_where_airtable_does_not_tell_of_a_field_nothing_is_undone_unsaid(
     assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
     assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
     direct.quiet("--full")
+
+
+# --- a write whose outcome is not known, and that the next run does not make again ------------------------------------
+
+
+def taken_back_meanwhile(direct: DirectScene, lead: str) -> None:
+    """Somebody takes the lead's status back while the next run is at work."""
+    times = iter(range(9))
+
+    def edit() -> None:
+        if next(times) == 0:
+            direct.edit(lead, Status="CONTACTED")
+            direct.later(11)
+
+    direct.sandbox.faults.after("get_task", edit)
+    assert direct.run().writes == []
+    direct.sandbox.faults.clear()
+
+
+def phase_2_alone(direct: DirectScene, lead: str) -> None:
+    assert direct.run("--phase", "2").writes == []
+    direct.later(300)
+    direct.edit(lead, Status="CONTACTED")
+
+
+def time_is_up(direct: DirectScene, lead: str) -> None:
+    direct.sandbox.faults.after("list_tasks", lambda: direct.later(9))
+    assert direct.run(SYNC_TIME_BUDGET_SECONDS="5").writes == []
+    direct.sandbox.faults.clear()
+    direct.later(300)
+    direct.edit(lead, Status="CONTACTED")
+
+
+def is_refused(direct: DirectScene, lead: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct.sandbox, "carry_out", refusing(direct, "PUT", REFUSED_TASK))
+        assert direct.run().code == 1
+    direct.later(300)
+    direct.edit(lead, Status="CONTACTED")
+
+
+@pytest.mark.parametrize("hindered", [taken_back_meanwhile, phase_2_alone, time_is_up, is_refused])
+def test_a_task_write_that_shows_only_after_a_run_that_did_not_repeat_it_is_still_known_as_ours(
+    direct: DirectScene, hindered: Callable[[DirectScene, str], None]
+) -> None:
+    """Danger: it is taken for a person's move, and the lead that was put back is overwritten."""
+    lead, task = direct.pair("CONTACTED")
+    clickup_by_id_too(direct)
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later(1)
+    killed_after_the_first("update_task", direct)
+    direct.later(5)
+    hindered(direct, lead)
+    direct.later(300)
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_lead_write_that_shows_only_after_a_run_that_did_not_repeat_it_is_still_known_as_ours(
+    direct: DirectScene,
+) -> None:
+    lead, task = direct.pair("CONTACTED")
+    airtable(direct)
+    direct.clickup.set_status(task, "complete")
+    direct.later(1)
+    killed_after_the_first("update_records", direct)
+    direct.later(5)
+    assert direct.run("--phase", "1").writes == []
+    direct.later(300)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(300)
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_texts_that_show_only_after_a_run_that_did_not_repeat_them_are_known_as_ours(direct: DirectScene) -> None:
+    lead, task = direct.pair("CONTACTED", name="Ada", Email="one@example.com")
+    clickup_by_id_too(direct)
+    direct.edit(lead, Name="Grace", Email="two@example.com")
+    direct.later(1)
+    killed_after_the_first("update_task", direct)
+    direct.later(5)
+    assert direct.run("--phase", "2").writes == []
+    direct.later(300)
+    direct.edit(lead, Name="Ada", Email="one@example.com")
+    direct.later(300)
+    assert direct.run().code == 0
+    shown = direct.clickup.task(task)
+    assert (shown["name"], "one@" in shown["description"]) == ("Ada", True)

@@ -143,3 +143,23 @@ def test_a_record_that_does_not_exist_costs_no_later_run_a_request(scene: Scene)
     scene.quiet()
     assert scene.run("--only", "recAAAAAAAAAAAAAA").code == 1
     assert sorted(scene.quiet().requests) == IDLE
+
+
+@pytest.mark.parametrize("partial", ["phase 2 alone", "another lead alone"])
+def test_a_task_that_came_back_in_sight_of_a_run_of_a_part_is_named_by_the_run_that_decides_it(
+    scene: Scene, partial: str
+) -> None:
+    scene.settings["IGNORED_STATUSES"] = "blocked"
+    scene.clickup.add_status("blocked")
+    other, _ = scene.pair("NEW")
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.set_status(task, "blocked")
+    scene.later()
+    scene.run()
+    scene.later()
+    scene.edit(lead, Status="QUALIFIED")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    scene.run(*(("--phase", "2") if partial == "phase 2 alone" else ("--only", other)))
+    scene.later()
+    assert "from 'blocked' back to 'in progress'" in scene.run().told(lead)

@@ -322,3 +322,25 @@ def test_a_change_on_each_side_of_one_pair_survives_on_both(scene: Scene) -> Non
     assert scene.clickup.task(task)["name"] == "Ada E. Example"
     assert (scene.status(lead), scene.task_status(task)) == ("QUALIFIED", "complete")
     assert scene.cell(lead, "Name") == "Ada E. Example"
+
+
+def test_a_renamed_status_of_the_list_with_its_row_is_nobodys_change(scene: Scene) -> None:
+    """Danger: a lone change of the lead counts as a conflict, and may be undone."""
+    scene.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.rename_status("in progress", "doing")
+    scene.settings["STATUS_MAP"] = "NEW > To Do, CONTACTED = Doing, QUALIFIED = Complete, LOST > Complete"
+    scene.edit(lead, Status="QUALIFIED")
+    scene.later()
+    assert scene.run().report["conflicts"] == []
+    assert (scene.status(lead), scene.task_status(task)) == ("QUALIFIED", "complete")
+
+
+def test_a_renamed_option_of_the_table_with_its_row_is_nobodys_change(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.airtable.rename_choice("CONTACTED", "In contact")
+    scene.settings["STATUS_MAP"] = "NEW > To Do, In contact = In Progress, QUALIFIED = Complete, LOST > Complete"
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    assert scene.run().report["conflicts"] == []
+    assert (scene.status(lead), scene.task_status(task)) == ("QUALIFIED", "complete")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from collections.abc import Iterator
 
 import pytest
 
-from tests.campaign.wire import DirectScene, Fate
+import main
+from tests.campaign.wire import DirectScene, Fate, Killed
+from tests.scene import Scene
 
 
 @pytest.fixture
@@ -531,3 +535,90 @@ def test_a_conflict_whose_write_got_no_answer_is_named_by_the_run_that_sent_it(d
     direct.sandbox.faults.clear()
     assert (run.code, direct.task_status(task)) == (1, "in progress")
     assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
+
+
+@pytest.mark.parametrize("hindered", ["phase 1 alone", "Airtable is down"])
+def test_a_status_in_doubt_stays_so_while_its_leads_name_is_carried_over(direct: DirectScene, hindered: str) -> None:
+    """Danger: the name's update answers the doubt, and the next run lets the other side win, unsaid."""
+    direct.clickup.plan = "free"
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later(61)
+    killed_after_the_first("update_task", direct)
+    direct.later(10)
+    direct.clickup.set_status(task, "in progress")
+    direct.edit(lead, Name="Grace")
+    direct.later(61)
+    if hindered == "phase 1 alone":
+        direct.run("--phase", "1")
+    else:
+        direct.sandbox.faults.add("500", when="before", route="update_records", times=50)
+        assert direct.run().code == 1
+        direct.sandbox.faults.clear()
+    direct.later()
+    run = direct.run()
+    assert [each["winner"] for each in run.report["conflicts"]] == ["clickup"]
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+    assert direct.clickup.task(task)["name"] == "Grace"
+    direct.quiet()
+
+
+@pytest.mark.parametrize("ended", ["killed", "no answer"])
+def test_a_status_that_is_cleared_after_a_run_had_set_it_is_not_filled_in_unsaid(
+    direct: DirectScene, ended: str
+) -> None:
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(61)
+    if ended == "killed":
+        killed_after_the_first("update_records", direct)
+    else:
+        direct.sandbox.faults.add("503", when="after", route="update_records", times=50)
+        assert direct.run().code == 1
+        direct.sandbox.faults.clear()
+    direct.later()
+    direct.edit(lead, Status=None)
+    direct.later()
+    assert "was empty, and is filled" in direct.run().told(lead)
+
+
+def test_a_conflict_whose_run_is_killed_before_it_can_tell_is_told_by_the_next(direct: DirectScene) -> None:
+    """Danger: the last ping of the health check takes seconds, and the state has forgotten what is still to be told."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="NEW")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    direct.settings["HEALTHCHECK_URL"] = "http://127.0.0.1:9/x"
+    fate = Fate()
+
+    def ping(url: str, _: float) -> str:
+        if url.endswith("/start"):
+            return ""
+        fate.dead = True
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "ping", ping)
+        assert direct.killed_run(fate) is None
+    del direct.settings["HEALTHCHECK_URL"]
+    direct.later()
+    assert "in a run that was cut off" in direct.run().told(lead)
+    assert direct.quiet().report["notices"] == []
+
+
+def test_a_conflict_that_nobody_could_be_told_is_told_by_the_next_run(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="NEW")
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    code = main.main(["--json"], scene.settings, clock=scene.clock, stdout=Full(), stderr=io.StringIO())
+    assert code == 1
+    scene.later()
+    assert "airtable stands" in scene.run().told(lead)
+    assert scene.quiet().report["notices"] == []

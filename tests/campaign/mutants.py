@@ -23,6 +23,7 @@ import requests
 import decisions.evidence
 import decisions.status
 import engine.carrying_out
+import engine.reading
 import engine.run
 import state
 import sync_logic
@@ -335,6 +336,20 @@ MUTANTS = (
         "tests/test_late_listings.py::test_a_tasks_status_just_carried_to_its_lead_is_not_taken_back",
         _replaced(decisions.evidence, "_differs_from_our_write", _no),
         {"lag": test_late_listings.airtable, "flags": ("--full",)},
+    ),
+    Mutant(
+        "an unanswered write forgotten before it is made again",
+        "a write without an answer is announced no more once it is to be made again, whether or not it then is",
+        "tests/test_late_listings.py::"
+        "test_a_lead_write_that_shows_only_after_a_run_that_did_not_repeat_it_is_still_known_as_ours",
+        _replaced(sync_logic, "lead_write_may_arrive", _no),
+    ),
+    Mutant(
+        "one service's time believed alone",
+        "a time that both the other service and this machine contradict moves the watermark",
+        "tests/test_hostile_services.py::test_one_date_an_hour_ahead_hides_no_later_change",
+        _replaced(engine.reading, "_in_the_majority", lambda date, *_: date),
+        {"service": "clickup"},
     ),
     Mutant(
         "an unanswered write of a task forgotten",
