@@ -459,10 +459,19 @@ class Reading:
         for chunk in _chunks(ids, _BY_ID):
             self._status_since.update(dict.fromkeys(chunk))
             try:
-                self._status_since.update(self._tools.clickup.time_in_status(chunk))
+                self._ask_status_since(chunk)
             except ApiError as error:  # not in every plan, and only ever evidence
                 _raise_if_all_must_stop(error)
                 log.info("time in status is not to be had: %s", error)
+
+    def _ask_status_since(self, ids: Sequence[str]) -> None:
+        """One task that cannot be seen any more spoils the answer for all: the others are asked for without it."""
+        try:
+            self._status_since.update(self._tools.clickup.time_in_status(ids))
+        except NotFound:
+            half = len(ids) // 2
+            for part in (ids[:half], ids[half:]) if half else ():
+                self._ask_status_since(part)
 
     def _read_status_times(
         self,

@@ -208,3 +208,16 @@ def test_a_task_made_just_now_that_cannot_be_read_yet_is_not_deleted(
     scene.later()
     assert scene.run().code == 0
     scene.assert_linked(lead, task)
+
+
+def test_one_task_that_cannot_be_seen_any_more_hides_of_no_other_since_when_it_has_its_status(scene: Scene) -> None:
+    """Danger: without that evidence, a status that people set while the state was lost is overwritten."""
+    pairs = [scene.pair("NEW", name=f"Lead {number}") for number in range(5)]
+    for _, task in pairs:
+        scene.clickup.set_status(task, "in progress")
+    scene.state_file.unlink()
+    scene.later(300)
+    hidden = pairs[2][1]
+    scene.sandbox.faults.after("list_tasks", lambda: scene.clickup.make_private(hidden))
+    scene.run()
+    assert [scene.status(lead) for lead, task in pairs if task != hidden] == ["CONTACTED"] * 4
