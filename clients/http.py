@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import logging
@@ -19,7 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_exception
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError, ProxyError
 
 from clients.deadline import response_within
 from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError, Withheld
@@ -49,6 +50,9 @@ _HINT_CERTIFICATE = (
     "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
     "certificate in REQUESTS_CA_BUNDLE"
 )
+
+_UNUSABLE = "the proxy settings, the certificates or the address cannot be used"
+_HINT_UNUSABLE = "check REQUESTS_CA_BUNDLE, the proxy settings (HTTPS_PROXY) and the service's address"
 
 T = TypeVar("T")
 
@@ -462,6 +466,9 @@ class Http:
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
         host = urlsplit(self.service.address).netloc
+        if isinstance(failure, _BEFORE_CONNECTING):
+            call.hopeless = True
+            return self._error(TransportError, call, f"not sent: {_UNUSABLE} ({_why(failure)})", hint=_HINT_UNUSABLE)
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(failure)):
             call.hopeless = True
             return self._error(TransportError, call, f"{host} is not trusted: {_why(failure)}", hint=_HINT_CERTIFICATE)
@@ -561,11 +568,39 @@ def ping(url: str, timeout: float) -> str | None:
         session = _session(url, _NoToken(), response_within(timeout, SystemClock().monotonic))
         with session, session.get(url, timeout=timeout, allow_redirects=False, stream=True) as response:
             status = response.status_code
-    except (requests.RequestException, HTTPError, ValueError) as failure:
+    except _BEFORE_CONNECTING as failure:
+        return f"not pinged: {_UNUSABLE} ({_why(failure)}); check REQUESTS_CA_BUNDLE and HTTPS_PROXY"
+    except (OSError, HTTPError, ValueError) as failure:
         return f"no answer: {_why(failure)}"
     if _is_redirect(status):
         return f"answered {status}: a redirect, which is not followed"
     return None if 200 <= status < 300 else f"answered {status}"
+
+
+class _Unusable(requests.RequestException):
+    """What the environment says of proxies or certificates is of no use: no connection was tried."""
+
+
+# What comes before any connection is tried, and from nowhere else: such a request was surely not sent.
+_BEFORE_CONNECTING = (_Unusable, requests.exceptions.InvalidURL, LocationParseError)
+
+
+@contextlib.contextmanager
+def _before_connecting() -> Iterator[None]:
+    """Around the steps in which `HTTPAdapter.send` gets ready: they meet the environment's values as they are, and a
+    file that is missing or a password that no header can hold is told in any of these kinds."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError) as failure:
+        raise _Unusable(failure) from None
+
+
+class _Session(requests.Session):
+    """One that does not look at where a redirect leads. It would read the body whole to do so, and fail at an address
+    that is none, even where redirects are not followed."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - its name there
+        return None
 
 
 class _Adapter(HTTPAdapter):
@@ -586,6 +621,18 @@ class _Adapter(HTTPAdapter):
             self._time_answers_of(manager)
         return manager
 
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        with _before_connecting():
+            return super().get_connection_with_tls_context(*args, **options)
+
+    def cert_verify(self, *args: Any, **options: Any) -> None:
+        with _before_connecting():
+            super().cert_verify(*args, **options)  # type: ignore[no-untyped-call]
+
+    def request_url(self, *args: Any, **options: Any) -> str:
+        with _before_connecting():
+            return super().request_url(*args, **options)
+
     def _time_answers_of(self, manager: Any) -> None:
         """Its connections read answers as `response`. Derived from its own classes: a SOCKS proxy's are others."""
         manager.pool_classes_by_scheme = {
@@ -599,7 +646,7 @@ def _derived(kind: type, **members: object) -> type:
 
 
 def _session(address: str, auth: AuthBase, response: type[HTTPResponse]) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.auth = auth
     session.headers["Content-Type"] = "application/json"
     session.headers["Accept"] = "application/json"
