@@ -90,7 +90,7 @@ def main(
 
     Without `clock` the machine's own is used, and SIGINT and SIGTERM end the run in order.
     """
-    out, err = stdout or forgiving(sys.stdout), stderr or forgiving(sys.stderr)
+    out, err = forgiving(stdout or sys.stdout), forgiving(stderr or sys.stderr)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             flags = parse(argv)
@@ -487,13 +487,21 @@ class _Program:
                 self._say(line)
             return
         self._result(problem_lines(outcome))
-        if self._out.isatty() and not self._flags.json:
-            from terminal import console, counts  # noqa: PLC0415 - what is for terminals is loaded for them only
-
-            console(self._out, color=self._color).print(counts(count_rows(outcome)))
-        else:
+        if not self._tell_as_table(outcome):
             self._result(summary_lines(outcome))
         self._result([traffic])
+
+    def _tell_as_table(self, outcome: Outcome) -> bool:
+        """Show the counts as a table, where there is a terminal with room for one; false if there is none."""
+        if self._flags.json or not self._out.isatty():
+            return False
+        from terminal import console, counts, has_room  # noqa: PLC0415 - what is for terminals is loaded for them only
+
+        screen = console(self._out, color=self._color)
+        if not has_room(screen):
+            return False
+        screen.print(counts(count_rows(outcome)))
+        return True
 
     def _tell_live_test(self, outcome: Outcome, traffic: str) -> None:
         self._result([*finding_lines(outcome.findings), *problem_lines(outcome), traffic])
@@ -530,18 +538,10 @@ class _Program:
         _put(self._err, [line])
 
 
-def _put(stream: TextIO | None, lines: Sequence[str]) -> None:
-    """Say it, if there is anybody: a closed pipe, a full disk or no stream at all must not stop the sync."""
-    if stream is None:
-        return
-    try:
-        for line in lines:
-            print(line, file=stream)
-        stream.flush()
-    except (OSError, ValueError):
-        # Nothing more can be told there, and the interpreter must not try at its end.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _put(stream: TextIO, lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line, file=stream)
+    stream.flush()
 
 
 def _at_its_real_path(settings: Settings) -> Settings:

@@ -7,9 +7,9 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
 from config import Given
 from engine import Progress
@@ -19,13 +19,42 @@ from text import visible
 
 
 def forgiving(stream: TextIO | None) -> TextIO:
-    """A stream that shows a letter which its encoding does not have as an escape; of a closed one, nowhere."""
+    """A stream that shows a letter which its encoding does not have as an escape, and that never fails; of a closed
+    one, nowhere."""
     if stream is None:
         # Opened and kept: what is opened next gets the number of the closed stream, and a crash would write into it.
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    return stream
+    return cast("TextIO", _Forgiving(stream))
+
+
+class _Forgiving:
+    """Says it, if there is anybody: a closed pipe, a full disk or a terminal that went away must not stop the sync."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._to_nobody_if_it_fails():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._to_nobody_if_it_fails():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _to_nobody_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):
+            # Nothing more can be told there, and the interpreter must not try at its end.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Show(Progress, Protocol):
