@@ -367,6 +367,7 @@ class _Program:
             "timeout": settings.http_timeout_seconds,
             "retry_wait": settings.retry_wait_seconds,
             "random": random.Random(),
+            "secrets": (settings.airtable_api_key, settings.clickup_api_key),
         }
         to_airtable = Http(
             airtable.service(settings.airtable_api_url),

@@ -46,6 +46,8 @@ _LAST_WAIT = 2.0
 _RECENT_ANSWERS = 20
 _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
+# Shorter ones are no service's. In front of a proxy that has the real ones any word may do, which records hold as well.
+_SHORTEST_TOKEN = 16
 _HINT_CERTIFICATE = (
     "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
     "certificate in REQUESTS_CA_BUNDLE"
@@ -186,9 +188,11 @@ class Http:
         retry_wait: float = 1,
         random: random.Random,
         on_wait: Callable[[float, str], None] | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         """`token_header` is the whole value of `Authorization`. `timeout` is the longest silence in seconds, the
-        whole of an answer may take four times that. `retry_wait` is the first back-off in seconds.
+        whole of an answer may take four times that. `retry_wait` is the first back-off in seconds. `secrets` are
+        hidden in answers, as the token is.
 
         Raises ConfigError for a token that no header can hold, and for plain http to another machine.
         """
@@ -204,6 +208,8 @@ class Http:
         self.deadline: float | None = None
         self.service = service
         self._secret = token_header.rpartition(" ")[2]
+        known = (self._secret, *secrets)
+        self._hidden = [secret.encode() for secret in known if len(secret) >= _SHORTEST_TOKEN]
         answer = response_within(_WHOLE_ANSWER * timeout, clock.monotonic)
         self._session = _session(service.address, _Token(token_header), answer)
         self._pacer = pacer
@@ -462,7 +468,14 @@ class Http:
             size += len(piece)
             if size > _LARGEST_ANSWER:
                 raise self._error(BadAnswer, call, "the answer does not end", response.status_code, unknown=True)
-        return b"".join(pieces)
+        return self._without_secrets(b"".join(pieces))
+
+    def _without_secrets(self, content: bytes) -> bytes:
+        """A token that the service repeats, or that somebody typed into a record, goes no further: not into what is
+        shown and kept, and not to the other service."""
+        for secret in self._hidden:
+            content = content.replace(secret, b"***")
+        return content
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
         host = urlsplit(self.service.address).netloc
