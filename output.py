@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TextIO, cast
 
-from config import Given
+from config import Given, same_file
 from engine import Progress
 from errors import ConfigError
 from state import files_beside
@@ -116,7 +116,7 @@ def report_file(path: Path | None, given: Given) -> Path | None:
     own = [given.env_file]
     with contextlib.suppress(OSError, ValueError):  # no usable path, which the settings tell
         own.extend(files_beside(given.state_file))
-    if any(_is_same(target, each) for each in own):
+    if any(same_file(target, each) for each in own):
         raise ConfigError(
             [f"--report: {path} holds the settings or the state of the sync"], "give the path of another file"
         )
@@ -138,16 +138,6 @@ def _writable(path: Path | None) -> Path | None:
             [f"--report: {path} cannot be written: {reason}"], "give a path in a folder of yours"
         ) from error
     return target
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file. Of files that exist the file system says it, which may ignore letter case."""
-    try:
-        return path == other.resolve() or path.samefile(other)
-    except FileNotFoundError:
-        return False
-    except (OSError, RuntimeError, ValueError):
-        return False  # no usable path, which the settings tell
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -166,6 +166,20 @@ def test_a_folder_that_was_deleted_under_the_program_is_told_with_the_settings(
     assert run("--report", "report.json", environ=SIX)[0] == 2
 
 
+@pytest.mark.parametrize("flags", [[], ["--force"], ["--dry-run"], ["--check"]])
+def test_a_state_file_that_is_the_settings_file_is_refused_before_anything_is_made(
+    scene: Scene, tmp_path: Path, flags: list[str]
+) -> None:
+    settings = tmp_path / ".env"
+    settings.touch(mode=0o600)
+    settings.write_text("AIRTABLE_VIEW=\n")
+    found = scene.run(*flags, SYNC_STATE_FILE=".env")
+    assert (found.code, found.requests) == (2, [])
+    assert "SYNC_STATE_FILE: this is the file with your settings" in found.messages
+    assert settings.read_text() == "AIRTABLE_VIEW=\n"
+    assert list(tmp_path.iterdir()) == [settings]
+
+
 # --- the report's file ------------------------------------------------------------------------------------------------
 
 
