@@ -69,6 +69,7 @@ _TOKENS = ("AIRTABLE_API_KEY", "CLICKUP_API_KEY")
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
 _LOOKS_LIKE_TOKEN = re.compile(r"\bpat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|\bpk_[0-9]+_[0-9A-Z]{8}")
+_TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -144,6 +145,10 @@ def load(given: Given) -> Settings:
     problems = list(given.problems)
     warnings = [*given.warnings, *_strangers(given.values)]
     settings = _Reader(given.values, problems, warnings).settings()
+    if same_file(settings.state_file, given.env_file):
+        problems.append(
+            "SYNC_STATE_FILE: this is the file with your settings; give the path of another, or of none yet"
+        )
     if problems:
         # A name with a typo looks as if it were missing.
         problems.extend(each for each in warnings if _NO_SETTING in each)
@@ -179,6 +184,14 @@ def binding(settings: Settings) -> dict[str, str]:
 def base_and_list(settings: Settings) -> str:
     """Which base and List a run is for, in one word. A table may be renamed; `State.bind` looks at that."""
     return f"{settings.airtable_base_id}/{settings.clickup_list_id}"
+
+
+def same_file(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file. Of files that exist the file system says it, which may ignore letter case."""
+    try:
+        return path.resolve() == other.resolve() or path.samefile(other)
+    except (OSError, RuntimeError, ValueError):
+        return False  # one of them is not there, or no usable path, which the settings tell
 
 
 def _not_blank(values: Mapping[str, str]) -> dict[str, str]:
@@ -235,11 +248,12 @@ def _strangers(values: Iterable[str]) -> list[str]:
     """Warnings about variables that are none of ours and look as if they were meant to be."""
     warnings = []
     for name in sorted(set(values) - set(NAMES)):
-        near = difflib.get_close_matches(name.upper(), NAMES, n=1, cutoff=0.85)
+        shown = _TOKEN_IN_A_NAME.sub("***", name)
+        near = difflib.get_close_matches(shown.upper(), NAMES, n=1, cutoff=0.85)
         if near:
-            warnings.append(f"{name} {_NO_SETTING}; did you mean {near[0]}?")
+            warnings.append(f"{shown} {_NO_SETTING}; did you mean {near[0]}?")
         elif name.startswith(_OUR_PREFIXES):
-            warnings.append(f"{name} {_NO_SETTING}; .env.example lists them all")
+            warnings.append(f"{shown} {_NO_SETTING}; .env.example lists them all")
     return warnings
 
 

@@ -37,7 +37,7 @@ from engine.setup import Setup, table_id
 from errors import ConfigError, Locked, NotThisState, SafetyStop, StateError, SyncError
 from flags import parse
 from models import Notice, Outcome
-from output import Lines, Show, ToLines, forgiving, report_file, write_whole
+from output import Lines, Show, ToLines, forgiving, has_failed, report_file, write_whole
 from report import (
     as_json,
     check_lines,
@@ -90,7 +90,7 @@ def main(
 
     Without `clock` the machine's own is used, and SIGINT and SIGTERM end the run in order.
     """
-    out, err = stdout or forgiving(sys.stdout), stderr or forgiving(sys.stderr)
+    out, err = forgiving(stdout or sys.stdout), forgiving(stderr or sys.stderr)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             flags = parse(argv)
@@ -151,7 +151,6 @@ class _Program:
         self._so_far: Callable[[], Outcome] = lambda: Outcome(False)
         self._tell_failure: Callable[[], None] = lambda: None
         self._report_file: Path | None = None
-        self._unsaid = False
         self._show: Show = Lines(self._say, quiet=flags.quiet)
 
     def demo(self) -> int:
@@ -159,7 +158,7 @@ class _Program:
         from demo import play  # noqa: PLC0415 - the stand-in is loaded for the demo only
 
         try:
-            return play(lambda line: self._print(self._out, [line]), _run_for_demo)
+            return play(lambda line: _put(self._out, [line]), _run_for_demo)
         except KeyboardInterrupt:
             self._say("stopped")
             return 1
@@ -364,7 +363,8 @@ class _Program:
         well, and the next one tells them; so does a run that has begun meanwhile."""
         if not outcome.to_tell:
             return code
-        if self._unsaid and self._report_file is None:
+        told_by = self._err if self._flags.quiet and not self._flags.json else self._out
+        if has_failed(told_by) and self._report_file is None:
             return max(code, 1)
         with contextlib.suppress(Locked, StateError), contextlib.ExitStack() as stack:
             lock = Lock(settings.state_file)
@@ -384,6 +384,7 @@ class _Program:
             "timeout": settings.http_timeout_seconds,
             "retry_wait": settings.retry_wait_seconds,
             "random": random.Random(),
+            "secrets": (settings.airtable_api_key, settings.clickup_api_key),
         }
         to_airtable = Http(
             airtable.service(settings.airtable_api_url),
@@ -495,7 +496,7 @@ class _Program:
         if not self._kept(json.dumps(report, indent=2)):
             report["exit_code"] = code = max(code, 1)
         if self._flags.json:
-            self._print(self._out, [json.dumps(report, indent=2)])
+            _put(self._out, [json.dumps(report, indent=2)])
         return code
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:
@@ -504,13 +505,21 @@ class _Program:
                 self._say(line)
             return
         self._result(problem_lines(outcome))
-        if self._out.isatty() and not self._flags.json:
-            from terminal import console, counts  # noqa: PLC0415 - what is for terminals is loaded for them only
-
-            console(self._out, color=self._color).print(counts(count_rows(outcome)))
-        else:
+        if not self._tell_as_table(outcome):
             self._result(summary_lines(outcome))
         self._result([traffic])
+
+    def _tell_as_table(self, outcome: Outcome) -> bool:
+        """Show the counts as a table, where there is a terminal with room for one; false if there is none."""
+        if self._flags.json or not self._out.isatty():
+            return False
+        from terminal import console, counts, has_room  # noqa: PLC0415 - what is for terminals is loaded for them only
+
+        screen = console(self._out, color=self._color)
+        if not has_room(screen):
+            return False
+        screen.print(counts(count_rows(outcome)))
+        return True
 
     def _tell_live_test(self, outcome: Outcome, traffic: str) -> None:
         self._result([*finding_lines(outcome.findings), *problem_lines(outcome), traffic])
@@ -538,36 +547,19 @@ class _Program:
 
     def _result(self, lines: Sequence[str]) -> None:
         if not self._flags.json:
-            self._print(self._out, lines)
+            _put(self._out, lines)
 
     def _show_message(self, line: str) -> None:
         self._show.say(line)
 
     def _say(self, line: str) -> None:
-        self._print(self._err, [line])
-
-    def _print(self, stream: TextIO | None, lines: Sequence[str]) -> None:
-        if not _put(stream, lines):
-            self._unsaid = True
+        _put(self._err, [line])
 
 
-def _put(stream: TextIO | None, lines: Sequence[str]) -> bool:
-    """Say it, if there is anybody: a closed pipe, a full disk or no stream at all must not stop the sync.
-
-    False where it could not be said.
-    """
-    if stream is None:
-        return True
-    try:
-        for line in lines:
-            print(line, file=stream)
-        stream.flush()
-    except (OSError, ValueError):
-        # Nothing more can be told there, and the interpreter must not try at its end.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return False
-    return True
+def _put(stream: TextIO, lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line, file=stream)
+    stream.flush()
 
 
 def _at_its_real_path(settings: Settings) -> Settings:

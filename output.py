@@ -7,11 +7,11 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
-from config import Given
+from config import Given, same_file
 from engine import Progress
 from errors import ConfigError
 from state import files_beside
@@ -19,13 +19,49 @@ from text import visible
 
 
 def forgiving(stream: TextIO | None) -> TextIO:
-    """A stream that shows a letter which its encoding does not have as an escape; of a closed one, nowhere."""
+    """A stream that shows a letter which its encoding does not have as an escape, and that never fails; of a closed
+    one, nowhere."""
     if stream is None:
         # Opened and kept: what is opened next gets the number of the closed stream, and a crash would write into it.
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    return stream
+    return cast("TextIO", _Forgiving(stream))
+
+
+def has_failed(stream: TextIO) -> bool:
+    """Whether something that was written to a forgiving stream got lost."""
+    return isinstance(stream, _Forgiving) and stream.failed
+
+
+class _Forgiving:
+    """Says it, if there is anybody: a closed pipe, a full disk or a terminal that went away must not stop the sync."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failed = False
+
+    def write(self, text: str) -> int:
+        with self._to_nobody_if_it_fails():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._to_nobody_if_it_fails():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _to_nobody_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):
+            # Nothing more can be told there, and the interpreter must not try at its end.
+            self.failed = True
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Show(Progress, Protocol):
@@ -87,7 +123,7 @@ def report_file(path: Path | None, given: Given) -> Path | None:
     own = [given.env_file]
     with contextlib.suppress(OSError, ValueError):  # no usable path, which the settings tell
         own.extend(files_beside(given.state_file))
-    if any(_is_same(target, each) for each in own):
+    if any(same_file(target, each) for each in own):
         raise ConfigError(
             [f"--report: {path} holds the settings or the state of the sync"], "give the path of another file"
         )
@@ -109,16 +145,6 @@ def _writable(path: Path | None) -> Path | None:
             [f"--report: {path} cannot be written: {reason}"], "give a path in a folder of yours"
         ) from error
     return target
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file. Of files that exist the file system says it, which may ignore letter case."""
-    try:
-        return path == other.resolve() or path.samefile(other)
-    except FileNotFoundError:
-        return False
-    except (OSError, RuntimeError, ValueError):
-        return False  # no usable path, which the settings tell
 
 
 def write_whole(path: Path, text: str) -> None:

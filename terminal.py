@@ -21,11 +21,17 @@ from rich.text import Text
 
 # ClickUp's limit counts by the minute, so the pace of one minute says little about the next.
 _PACE_SECONDS = 180.0
+_NARROWEST = 40
 
 
 def console(stream: TextIO, *, color: bool) -> Console:
     """A console that takes every text as it is: no markup, no emoji codes, no colours of its own choice."""
     return Console(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
+
+
+def has_room(screen: Console) -> bool:
+    """Whether the counts can be read there. COLUMNS may say 0."""
+    return screen.width >= _NARROWEST
 
 
 class _Doing(ProgressColumn):

@@ -29,6 +29,7 @@ _BATCH = 10
 _MOST_PAGES = 20_000
 _MOST_RESTARTS = 3
 _RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}")
+_TABLE_ID = re.compile(r"tbl[0-9A-Za-z]{14}")
 _LOST_ITERATOR = frozenset({"LIST_RECORDS_ITERATOR_NOT_AVAILABLE", "INVALID_OFFSET_VALUE"})
 
 _HINT_AUTH = "create a new personal access token at https://airtable.com/create/tokens and put it into AIRTABLE_API_KEY"
@@ -330,11 +331,18 @@ def _tables(body: Any) -> tuple[TableInfo, ...]:
 def _table(value: Any) -> TableInfo:
     table = object_of(value, "a table")
     return TableInfo(
-        id=text_of(table.get("id"), "a table's id"),
+        id=_table_id(table.get("id")),
         name=text_of(table.get("name"), "a table's name"),
         fields=tuple(_field(field) for field in list_of(table.get("fields"), "a table's fields")),
         views=tuple(_view(view) for view in list_of(table.get("views", []), "a table's views")),
     )
+
+
+def _table_id(value: Any) -> str:
+    # The state file is tied to it.
+    if not isinstance(value, str) or not _TABLE_ID.fullmatch(value):
+        raise Misshapen("a table's id is none")
+    return value
 
 
 def _view(value: Any) -> tuple[str, str]:

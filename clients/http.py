@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import logging
@@ -19,7 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_exception
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError, ProxyError
 
 from clients.deadline import response_within
 from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError, Withheld
@@ -45,10 +46,15 @@ _LAST_WAIT = 2.0
 _RECENT_ANSWERS = 20
 _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
+# Shorter ones are no service's. In front of a proxy that has the real ones any word may do, which records hold as well.
+_SHORTEST_TOKEN = 16
 _HINT_CERTIFICATE = (
     "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
     "certificate in REQUESTS_CA_BUNDLE"
 )
+
+_UNUSABLE = "the proxy settings, the certificates or the address cannot be used"
+_HINT_UNUSABLE = "check REQUESTS_CA_BUNDLE, the proxy settings (HTTPS_PROXY) and the service's address"
 
 T = TypeVar("T")
 
@@ -182,9 +188,11 @@ class Http:
         retry_wait: float = 1,
         random: random.Random,
         on_wait: Callable[[float, str], None] | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         """`token_header` is the whole value of `Authorization`. `timeout` is the longest silence in seconds, the
-        whole of an answer may take four times that. `retry_wait` is the first back-off in seconds.
+        whole of an answer may take four times that. `retry_wait` is the first back-off in seconds. `secrets` are
+        hidden in answers, as the token is.
 
         Raises ConfigError for a token that no header can hold, and for plain http to another machine.
         """
@@ -200,6 +208,8 @@ class Http:
         self.deadline: float | None = None
         self.service = service
         self._secret = token_header.rpartition(" ")[2]
+        known = (self._secret, *secrets)
+        self._hidden = [secret.encode() for secret in known if len(secret) >= _SHORTEST_TOKEN]
         answer = response_within(_WHOLE_ANSWER * timeout, clock.monotonic)
         self._session = _session(service.address, _Token(token_header), answer)
         self._pacer = pacer
@@ -463,10 +473,20 @@ class Http:
             size += len(piece)
             if size > _LARGEST_ANSWER:
                 raise self._error(BadAnswer, call, "the answer does not end", response.status_code, unknown=True)
-        return b"".join(pieces)
+        return self._without_secrets(b"".join(pieces))
+
+    def _without_secrets(self, content: bytes) -> bytes:
+        """A token that the service repeats, or that somebody typed into a record, goes no further: not into what is
+        shown and kept, and not to the other service."""
+        for secret in self._hidden:
+            content = content.replace(secret, b"***")
+        return content
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
         host = urlsplit(self.service.address).netloc
+        if isinstance(failure, _BEFORE_CONNECTING):
+            call.hopeless = True
+            return self._error(TransportError, call, f"not sent: {_UNUSABLE} ({_why(failure)})", hint=_HINT_UNUSABLE)
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(failure)):
             call.hopeless = True
             return self._error(TransportError, call, f"{host} is not trusted: {_why(failure)}", hint=_HINT_CERTIFICATE)
@@ -566,11 +586,39 @@ def ping(url: str, timeout: float) -> str | None:
         session = _session(url, _NoToken(), response_within(timeout, SystemClock().monotonic))
         with session, session.get(url, timeout=timeout, allow_redirects=False, stream=True) as response:
             status = response.status_code
-    except (requests.RequestException, HTTPError, ValueError) as failure:
+    except _BEFORE_CONNECTING as failure:
+        return f"not pinged: {_UNUSABLE} ({_why(failure)}); check REQUESTS_CA_BUNDLE and HTTPS_PROXY"
+    except (OSError, HTTPError, ValueError) as failure:
         return f"no answer: {_why(failure)}"
     if _is_redirect(status):
         return f"answered {status}: a redirect, which is not followed"
     return None if 200 <= status < 300 else f"answered {status}"
+
+
+class _Unusable(requests.RequestException):
+    """What the environment says of proxies or certificates is of no use: no connection was tried."""
+
+
+# What comes before any connection is tried, and from nowhere else: such a request was surely not sent.
+_BEFORE_CONNECTING = (_Unusable, requests.exceptions.InvalidURL, LocationParseError)
+
+
+@contextlib.contextmanager
+def _before_connecting() -> Iterator[None]:
+    """Around the steps in which `HTTPAdapter.send` gets ready: they meet the environment's values as they are, and a
+    file that is missing or a password that no header can hold is told in any of these kinds."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError) as failure:
+        raise _Unusable(failure) from None
+
+
+class _Session(requests.Session):
+    """One that does not look at where a redirect leads. It would read the body whole to do so, and fail at an address
+    that is none, even where redirects are not followed."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - its name there
+        return None
 
 
 class _Adapter(HTTPAdapter):
@@ -591,6 +639,18 @@ class _Adapter(HTTPAdapter):
             self._time_answers_of(manager)
         return manager
 
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        with _before_connecting():
+            return super().get_connection_with_tls_context(*args, **options)
+
+    def cert_verify(self, *args: Any, **options: Any) -> None:
+        with _before_connecting():
+            super().cert_verify(*args, **options)  # type: ignore[no-untyped-call]
+
+    def request_url(self, *args: Any, **options: Any) -> str:
+        with _before_connecting():
+            return super().request_url(*args, **options)
+
     def _time_answers_of(self, manager: Any) -> None:
         """Its connections read answers as `response`. Derived from its own classes: a SOCKS proxy's are others."""
         manager.pool_classes_by_scheme = {
@@ -604,7 +664,7 @@ def _derived(kind: type, **members: object) -> type:
 
 
 def _session(address: str, auth: AuthBase, response: type[HTTPResponse]) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.auth = auth
     session.headers["Content-Type"] = "application/json"
     session.headers["Accept"] = "application/json"

@@ -35,6 +35,8 @@ _FIRST_BARE_WAIT = 5.0
 _LONGEST_BARE_WAIT = 60.0
 _SOON = 0.001
 _FEW = 4
+_YEAR_2000 = 946_684_800
+_YEAR_2200 = 7_258_118_400
 
 
 class Heard(NamedTuple):
@@ -367,11 +369,13 @@ def retry_after(headers: Mapping[str, str], date: float) -> float | None:
 
 
 def http_date(said: str) -> float | None:
-    """The Unix seconds of a date as HTTP writes it; None where it is none."""
+    """The Unix seconds of a date as HTTP writes it; None where it is none, or too far from today to be
+    meant: years beyond four digits cannot even be written down."""
     try:
-        return parsedate_to_datetime(said).timestamp()
+        moment = parsedate_to_datetime(said).timestamp()
     except (TypeError, ValueError, OverflowError, OSError):
         return None
+    return moment if _YEAR_2000 <= moment < _YEAR_2200 else None
 
 
 def _whole(headers: Mapping[str, str], name: str) -> int | None:

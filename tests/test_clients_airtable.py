@@ -222,7 +222,7 @@ def test_a_batch_is_one_to_ten_different_records(scripted: Scripted, ids: list[s
 
 
 TABLE = {
-    "id": "tblLeads",
+    "id": "tblLeads000000000",
     "name": "Leads",
     "primaryFieldId": "fld1",
     "fields": [
@@ -234,12 +234,12 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("named", ["Leads", "tblLeads"])
+@pytest.mark.parametrize("named", ["Leads", "tblLeads000000000"])
 def test_the_table_is_found_by_name_or_id(scripted: Scripted, named: str) -> None:
-    other = {**TABLE, "id": "tblOther", "name": "Other"}
+    other = {**TABLE, "id": "tblOther000000000", "name": "Other"}
     leads, server = scripted(Reply(200, {"tables": [other, TABLE]}), table=named)
     assert leads.schema() == TableInfo(
-        "tblLeads",
+        "tblLeads000000000",
         "Leads",
         (
             FieldInfo("fld1", "Name", "singleLineText"),
@@ -252,9 +252,18 @@ def test_the_table_is_found_by_name_or_id(scripted: Scripted, named: str) -> Non
 
 
 def test_an_id_wins_over_a_table_that_bears_it_as_its_name(scripted: Scripted) -> None:
-    other = {**TABLE, "id": "tblOther", "name": "tblLeads"}
-    leads, _ = scripted(Reply(200, {"tables": [other, TABLE]}), table="tblLeads")
+    other = {**TABLE, "id": "tblOther000000000", "name": "tblLeads000000000"}
+    leads, _ = scripted(Reply(200, {"tables": [other, TABLE]}), table="tblLeads000000000")
     assert leads.schema().name == "Leads"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["tbl\ud800", "tblLeads", "Leads", "app00000000000000", "tbl0000000000000\n", 7, None]
+)
+def test_danger_what_is_no_table_id_gets_into_the_state_file(scripted: Scripted, wrong: Any) -> None:
+    leads, _ = scripted(Reply(200, {"tables": [{**TABLE, "id": wrong}]}))
+    with pytest.raises(BadAnswer, match="a table's id is none"):
+        leads.schema()
 
 
 def test_a_missing_table_names_those_there_are(scripted: Scripted) -> None:

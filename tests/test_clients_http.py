@@ -169,6 +169,61 @@ def test_danger_a_proxy_that_is_away_makes_a_create_doubtful(bench: Make, monkey
     assert here.server.seen == []
 
 
+USELESS = {
+    "no host": ("https_proxy", "http://user:a-password@"),
+    "a bracket in the password": ("https_proxy", "http://user:a-pass[word@127.0.0.1:1"),
+    "a password in no header's letters": ("https_proxy", "http://user:a-password\u2603@127.0.0.1:1"),
+    "no such port": ("https_proxy", "http://user:a-password@127.0.0.1:99999"),
+    "another scheme": ("https_proxy", "ftp://user:a-password@127.0.0.1:1"),
+    "no scheme": ("https_proxy", "user:a-password@127.0.0.1"),
+    "an empty label": ("https_proxy", "http://a-password..example:1"),
+    "no such certificates": ("REQUESTS_CA_BUNDLE", "/nowhere/a-password.pem"),
+}
+
+
+@pytest.fixture(params=list(USELESS.values()), ids=list(USELESS))
+def useless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An environment with which no connection can be tried; a word that must not be shown."""
+    for name in ("no_proxy", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(*request.param)
+    return "a-pass"
+
+
+def test_a_proxy_or_certificates_of_no_use_are_told_at_once_and_nothing_is_doubtful(useless: str) -> None:
+    http = Http(
+        clients.clickup.service("https://localhost.:9"),
+        token_header=TOKEN,
+        pacer=ClickUpPacer(),
+        clock=Clock(UNIX),
+        stop=threading.Event(),
+        random=random.Random(1),
+    )
+    with contextlib.closing(http), pytest.raises(TransportError, match="not sent") as caught:
+        http.send("POST", "/task", replayable=False)
+    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+    assert (caught.value.attempts, caught.value.outcome_unknown) == (1, False)
+    assert useless not in f"{caught.value} {caught.value.hint}"
+
+
+def test_danger_a_failure_after_the_request_was_sent_is_taken_for_one_before(
+    bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a connection says while it waits for the answer may be of the same kinds."""
+    urlopen = HTTPConnectionPool.urlopen
+
+    def fails_then(self: HTTPConnectionPool, *args: Any, **options: Any) -> Any:
+        urlopen(self, *args, **options).release_conn()
+        raise OSError("after it was sent")
+
+    monkeypatch.setattr(HTTPConnectionPool, "urlopen", fails_then)
+    here = bench(FINE)
+    with pytest.raises(TransportError) as caught:
+        here.send(replayable=False)
+    assert caught.value.outcome_unknown
+    assert len(here.server.seen) == 1
+
+
 def test_cookies_are_not_kept(bench: Make) -> None:
     here = bench(Reply(200, {"fine": 1}, {"Set-Cookie": "session=1; Path=/"}), FINE)
     here.send()
@@ -185,6 +240,17 @@ def test_danger_the_token_follows_a_redirect(bench: Make) -> None:
         assert caught.value.status == status
         assert len(here.server.seen) == 1
     assert elsewhere.server.seen == []
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "https://user:pw@[::1]]/", "http://127.0.0.1:99999/", "//", "\xff://"]
+)
+def test_a_redirect_to_what_is_no_address_is_a_redirect(bench: Make, location: str) -> None:
+    here = bench(Reply(302, b"", {"Location": location}))
+    with pytest.raises(BadAnswer, match="a redirect, which is not followed") as caught:
+        here.send(replayable=False)
+    assert caught.value.outcome_unknown
+    assert len(here.server.seen) == 1
 
 
 def test_connections_are_kept(bench: Make) -> None:
@@ -527,7 +593,13 @@ def test_the_services_clock_goes_on_from_its_last_date(bench: Make) -> None:
     assert here.http.now() == UNIX + 90
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Sep 2026 14:13:20 GMT"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *("", "yesterday", "Mon, 99 Sep 2026 14:13:20 GMT"),
+        *("Fri, 31 Dec 9999 23:59:59 -2359", "Sat, 01 Jan 2200 00:00:00 GMT", "Fri, 31 Dec 1999 23:59:59 GMT"),
+    ],
+)
 def test_an_answer_without_a_date_is_dated_by_the_clock_so_far(bench: Make, date: str) -> None:
     here = bench(FINE, Reply(200, {"fine": 1}, {"Date": date}))
     here.send()
@@ -696,6 +768,19 @@ def test_ping_never_raises_for_what_the_network_does(step: Step) -> None:
     assert said is not None
     assert "no answer" in said
     assert "secret" not in said
+
+
+def test_ping_with_a_proxy_or_certificates_of_no_use_says_so(useless: str) -> None:
+    said = ping("https://localhost.:9/a-secret-name", 1)
+    assert said is not None
+    assert "not pinged" in said
+    assert "REQUESTS_CA_BUNDLE" in said
+    assert not any(word in said for word in ("secret", useless))
+
+
+def test_ping_does_not_look_at_where_a_redirect_leads() -> None:
+    with Server(Reply(302, b"", {"Location": "http://["})) as server:
+        assert ping(server.address, 2) == "answered 302: a redirect, which is not followed"
 
 
 def test_ping_of_nobody_says_why() -> None:

@@ -348,6 +348,28 @@ def test_a_setting_that_does_not_exist_is_warned_about(name: str, said: str) -> 
     assert said in warning
 
 
+@pytest.mark.parametrize("token", ["pk_183001_LFXCTNCSBPCDP3EIW8UO9B4KFEL3GUXN", AIRTABLE_TOKEN])
+@pytest.mark.parametrize("name", ["CLICKUP_API_KEY_", "AIRTABLE_API_KEY", "SYNC_", "airtable_api_key"])
+def test_danger_a_token_that_sticks_to_a_settings_name_is_shown(folder: Path, name: str, token: str) -> None:
+    env_file(folder, f"{lines(GOOD)}{name}{token}=x\n")
+    for warning in load({}).warnings:
+        assert warning.startswith(f"{name}*** is not a setting")
+        assert token[12:] not in warning
+
+
+@pytest.mark.parametrize(
+    ("state_file", "there"), [(".env", True), ("link", True), ("hard", True), (".env", False), ("link", False)]
+)
+def test_danger_the_settings_file_is_taken_for_the_state_file(folder: Path, state_file: str, there: bool) -> None:
+    """With --force it would be set aside, tokens and all; where there is none yet, the state would be read as one."""
+    if there:
+        env_file(folder, lines(GOOD))
+        (folder / "hard").hardlink_to(folder / ".env")
+    (folder / "link").symlink_to(".env")
+    (problem,) = problems(SYNC_STATE_FILE=state_file)
+    assert problem.startswith("SYNC_STATE_FILE: this is the file with your settings")
+
+
 def test_the_rest_of_the_environment_is_nobodys_business() -> None:
     assert (
         load({**GOOD, "PATH": "/bin", "LANG": "C", "TZ": "UTC", "HTTPS_PROXY": "http://p", "LIST": "1"}).warnings == ()

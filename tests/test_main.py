@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import json
@@ -165,6 +166,20 @@ def test_a_folder_that_was_deleted_under_the_program_is_told_with_the_settings(
     assert run("--report", "report.json", environ=SIX)[0] == 2
 
 
+@pytest.mark.parametrize("flags", [[], ["--force"], ["--dry-run"], ["--check"]])
+def test_a_state_file_that_is_the_settings_file_is_refused_before_anything_is_made(
+    scene: Scene, tmp_path: Path, flags: list[str]
+) -> None:
+    settings = tmp_path / ".env"
+    settings.touch(mode=0o600)
+    settings.write_text("AIRTABLE_VIEW=\n")
+    found = scene.run(*flags, SYNC_STATE_FILE=".env")
+    assert (found.code, found.requests) == (2, [])
+    assert "SYNC_STATE_FILE: this is the file with your settings" in found.messages
+    assert settings.read_text() == "AIRTABLE_VIEW=\n"
+    assert list(tmp_path.iterdir()) == [settings]
+
+
 # --- the report's file ------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +321,17 @@ def test_a_terminal_gets_a_table_and_a_bar_and_can_refuse_colour(scene: Scene) -
         _, out, err = in_scene(scene, *flags, terminal=True, NO_COLOR=value)
         assert "Phase 1: tasks created" in out
         assert not [code for code in ("\x1b[31m", "\x1b[32m", "\x1b[1;31m", "\x1b[1;32m") if code in out + err]
+
+
+@pytest.mark.parametrize("columns", ["0", "12", "39"])
+def test_a_terminal_without_room_for_the_table_gets_plain_lines(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    scene.lead()
+    code, out, _ = in_scene(scene, terminal=True)
+    assert code == 0
+    assert "Phase 1, lead → task: 1 created" in out
 
 
 def test_what_is_for_terminals_is_not_even_loaded_without_one(tmp_path: Path) -> None:
@@ -716,6 +742,46 @@ def test_a_reader_who_left_is_no_error(scene: Scene, flags: list[str]) -> None:
     assert done.returncode == 0
     assert "Broken" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Gone(Terminal):
+    """A terminal that went away."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_terminal_that_is_gone_takes_nothing_along(scene: Scene) -> None:
+    lead = scene.lead()
+    report = scene.folder / "report.json"
+    environ = {**scene.settings, "TERM": "xterm"}
+    code = main.main(["-v", "--report", str(report)], environ, clock=scene.clock, stdout=Gone(), stderr=Gone())
+    assert code == json.loads(report.read_text())["exit_code"] == 0
+    scene.assert_linked(lead, scene.named_by(lead))
+
+
+@pytest.mark.parametrize("flags", [[], ["-v"]])
+def test_a_terminal_that_goes_away_in_mid_run_fails_nothing(tmp_path: Path, flags: list[str]) -> None:
+    """Danger: the ids of tasks that were just created are not written, and the exit code is the interpreter's."""
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    leads = [scene.lead(name=f"Lead {number}") for number in range(3)]
+    master, slave = os.openpty()
+    when_asked(scene, "create_task", os.fdopen(master, "rb", buffering=0).close)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "main", "--report", "report.json", *flags],
+        cwd=tmp_path,
+        env={**scene.environ(), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    assert process.wait(60) == 0
+    assert json.loads((tmp_path / "report.json").read_text())["exit_code"] == 0
+    for lead in leads:
+        scene.assert_linked(lead, scene.named_by(lead))
+    scene.close()
 
 
 # Danger: a supervisor that closes the streams gets no sync, or one that is told as failed.

@@ -11,14 +11,17 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config import NAMES
 from sandbox.faults import KINDS
+from sandbox.wire import Answer, Request
 from tests.scene import TOP, Run, Scene
+from tests.test_hostile_services import as_json, spoil
 
 HEALTH = "a-secret-address"
 FLAGS: tuple[tuple[str, ...], ...] = (
@@ -93,6 +96,63 @@ def test_a_token_in_the_wrong_setting_is_neither_shown_nor_sent(scene: Scene, na
         assert f"{name}: it holds an access token" in run.messages
         assert stranger not in run.messages + report.read_text()
         assert_silent(scene, run)
+
+
+Bend = Callable[[Any, str], object]
+
+# What a service says of its own records, bent so that it holds a token.
+SAID: dict[str, tuple[str, str, Bend]] = {
+    "a task's status": (
+        "clickup", "list_tasks", lambda body, token: [task["status"].update(status=token) for task in body["tasks"]],
+    ),
+    "a task's name": ("clickup", "list_tasks", lambda body, token: [task.update(name=token) for task in body["tasks"]]),
+    "a List's status": ("clickup", "list", lambda body, token: body.update(statuses=[{"status": token}])),
+    "a lead's status": (
+        "airtable", "list_records_post",
+        lambda body, token: [lead["fields"].update(Status=token) for lead in body["records"]],
+    ),
+    "a lead's task": (
+        "airtable", "list_records_post",
+        lambda body, token: [lead["fields"].update({"ClickUp Task ID": token}) for lead in body["records"]],
+    ),
+    "a table's name": (
+        "airtable", "schema", lambda body, token: [table.update(name=token) for table in body["tables"]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("whose", ["airtable", "clickup"])
+def test_a_token_in_what_a_service_says_of_its_records_is_neither_shown_nor_kept(
+    scene: Scene, said: str, whose: str
+) -> None:
+    service, wanted, bend = SAID[said]
+    scene.pair("CONTACTED")
+    token = scene.airtable.token if whose == "airtable" else scene.clickup.token
+
+    def chatty(request: Request, route: str, answer: Answer) -> Answer:
+        if (request.service, route) != (service, wanted):
+            return answer
+        body = json.loads(answer.encoded())
+        bend(body, f"so {token} it is")
+        return as_json(answer, body)
+
+    spoil(scene, chatty)
+    for flags in (("--check",), ("--dry-run", "--full", "-v"), ("--full", "-v"), ("-v",)):
+        assert_silent(scene, scene.run(*flags, "--report", str(scene.folder / "report.json")))
+
+
+def test_a_token_that_somebody_typed_into_a_lead_goes_no_further(scene: Scene) -> None:
+    """It is hidden on both sides, so that the run after finds nothing to correct."""
+    tokens = f"{scene.airtable.token} {scene.clickup.token}"
+    lead, task = scene.pair("NEW", name=f"Ada {tokens}", Email=tokens)
+    assert scene.clickup.task(task)["name"] == "Ada *** ***"
+    assert all(token not in json.dumps(scene.clickup.task(task)) for token in tokens.split())
+    for flags in (("--full",), ()):
+        run = scene.quiet(*flags)
+        assert run.code == 0
+        assert_silent(scene, run)
+    assert scene.cell(lead, "Name") == f"Ada {tokens}", "what people type stays as it is"
 
 
 def test_a_crash_shows_its_traceback_and_no_token(scene: Scene) -> None:

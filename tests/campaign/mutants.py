@@ -20,6 +20,7 @@ from unittest import mock
 
 import requests
 
+import clients.http
 import decisions.evidence
 import decisions.status
 import engine.carrying_out
@@ -198,12 +199,11 @@ def _batches_fail_whole() -> Patch:
 
 
 def _redirects_followed() -> Patch:
-    request = requests.Session.request
+    class Following(requests.Session):
+        def request(self, *details: Any, **more: Any) -> requests.Response:
+            return super().request(*details, **{**more, "allow_redirects": True})
 
-    def followed(self: requests.Session, *details: Any, **more: Any) -> requests.Response:
-        return request(self, *details, **{**more, "allow_redirects": True})
-
-    return mock.patch.object(requests.Session, "request", followed)
+    return mock.patch.object(clients.http, "_Session", Following)
 
 
 def _replaced(where: object, name: str, by: object) -> Callable[[], Patch]:
