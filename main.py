@@ -32,12 +32,12 @@ from clients.pacing import AirtablePacer, ClickUpPacer, in_flight
 from clock import Clock, SystemClock
 from config import Settings, base_and_list, binding, load, read
 from counting import Counts
-from engine import Options, Tools, check, sync
+from engine import Options, Tools, check, forget_told, sync
 from engine.setup import Setup, table_id
 from errors import ConfigError, Locked, NotThisState, SafetyStop, StateError, SyncError
 from flags import parse
 from models import Notice, Outcome
-from output import Lines, Show, ToLines, forgiving, has_failed, report_file, write_whole
+from output import Lines, Show, ToLines, forgiving, has_failed, refuse_settings_beside_state, report_file, write_whole
 from report import (
     as_json,
     check_lines,
@@ -151,6 +151,8 @@ class _Program:
         self._so_far: Callable[[], Outcome] = lambda: Outcome(False)
         self._tell_failure: Callable[[], None] = lambda: None
         self._report_file: Path | None = None
+        self._report_kept = False
+        self._pinged_well = False
         self._show: Show = Lines(self._say, quiet=flags.quiet)
 
     def demo(self) -> int:
@@ -169,6 +171,7 @@ class _Program:
             given = read(self._environ, self._flags.env_file)
             self._report_file = report_file(self._flags.report, given)
             settings = _at_its_real_path(load(given))
+            refuse_settings_beside_state(given)
             for warning in settings.warnings:
                 log.warning("%s", warning)
             if self._flags.live_test:
@@ -178,7 +181,10 @@ class _Program:
         except SyncError as error:
             return self._end(outcome_of_error(error), _exit_code_of(error), error)
         code = self._end(outcome, exit_code(outcome, dry_run=self._looks_only), None)
-        return self._forget_what_is_told(settings, outcome, code)
+        code = self._forget_what_is_told(settings, outcome, code)
+        if code and self._pinged_well:
+            self._tell_failure()  # what was done is well, but could not be told
+        return code
 
     def _mode(self) -> Callable[[Settings], Outcome]:
         if self._flags.check:
@@ -288,6 +294,7 @@ class _Program:
                 in_step = exit_code(outcome, dry_run=False) == 0
             finally:
                 self._ping(settings, "" if in_step else "/fail")
+                self._pinged_well = in_step
             return outcome
 
     def _counted(self, settings: Settings, state: State) -> Outcome:
@@ -364,14 +371,14 @@ class _Program:
         if not outcome.to_tell:
             return code
         told_by = self._err if self._flags.quiet and not self._flags.json else self._out
-        if has_failed(told_by) and self._report_file is None:
+        if has_failed(told_by) and not self._report_kept:
             return max(code, 1)
         with contextlib.suppress(Locked, StateError), contextlib.ExitStack() as stack:
             lock = Lock(settings.state_file)
             stack.callback(lock.release)
-            state = State.open(settings.state_file, turn=lock.last_turn(base_and_list(settings)))
+            state = State.open(settings.state_file, turn=lock.last_turn(base_and_list(settings)), lost=True)
             stack.callback(state.close)
-            state.forget_value("untold", outcome.to_tell)
+            forget_told(state, outcome)
         return code
 
     # --- wiring
@@ -543,6 +550,7 @@ class _Program:
         except OSError as error:
             self._say(f"the report could not be written to {self._report_file}: {error.strerror}")
             return False
+        self._report_kept = True
         return True
 
     def _result(self, lines: Sequence[str]) -> None:

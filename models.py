@@ -305,7 +305,7 @@ class UpdateTask:
     """Phase 1: bring the lead's status, name or details to its task. What is not written is None.
 
     `details` and `lead_name` are the digests that the base moves to. With `in_doubt`, what became of an earlier write
-    of the status is not known, and this one does not answer it.
+    of the status is not known, and this one does not answer it: the lead's update does that comes of the same decision.
     """
 
     record_id: str
@@ -369,7 +369,8 @@ class Failure:
 class Notice:
     """Something a person should know; nothing failed. What is `routine` is true day after day.
 
-    `phase`: it tells of a write that this phase is to carry out, and is untrue without it; 0 for anything else.
+    `phase`: it tells of a write that this phase is to carry out, and is untrue without it; 0 for anything else. What no
+    later reading shows again, should the write fail, is told `once`.
     """
 
     record_id: str
@@ -377,6 +378,7 @@ class Notice:
     text: str
     routine: bool = False
     phase: int = 0
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,8 +441,8 @@ class Outcome:
     """What came of one run.
 
     `plan` is there for a dry run only, and so is `doubt`: the seconds that a run would wait before its first create,
-    None for none. `findings` are there for the live test only. `stopped` says why the run ended early. `to_tell` is
-    what the state keeps until it is told, "" for nothing.
+    None for none. `findings` are there for the live test only. `stopped` says why the run ended early. `to_tell` are
+    lead, task and text of what the state keeps until it is told.
     """
 
     full: bool
@@ -459,4 +461,4 @@ class Outcome:
     stopped: str = ""
     needs_person: bool = False
     findings: tuple[Finding, ...] = ()
-    to_tell: str = ""
+    to_tell: tuple[tuple[str, str, str], ...] = ()

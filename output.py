@@ -58,7 +58,10 @@ class _Forgiving:
             # Nothing more can be told there, and the interpreter must not try at its end.
             self.failed = True
             with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+                number = self._stream.fileno()
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, number)
+                os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -128,6 +131,15 @@ def report_file(path: Path | None, given: Given) -> Path | None:
             [f"--report: {path} holds the settings or the state of the sync"], "give the path of another file"
         )
     return target
+
+
+def refuse_settings_beside_state(given: Given) -> None:
+    """Raises ConfigError where the settings file has the name of one that SQLite or the lock keeps beside the state."""
+    if any(same_file(each, given.env_file) for each in files_beside(given.state_file)):
+        raise ConfigError(
+            [f"SYNC_STATE_FILE: the program keeps a file of its own where {given.env_file} is, with your settings"],
+            "give the path of another state file, or the settings file another name",
+        )
 
 
 def _writable(path: Path | None) -> Path | None:

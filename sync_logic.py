@@ -28,7 +28,6 @@ from decisions.status import (
     StatusPair,
     decide_status,
     settle,
-    under_todays_names,
     with_status_that_arrived,
     without_row,
 )
@@ -226,7 +225,7 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
                 text = f"its Task ID '{typed}' is replaced by that of a new task: {resolution.reason}"
                 draft.notices.append(Notice(lead.id, "", text, phase=1))
             if lead.id in index.world.creates:
-                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN, phase=1))
+                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN, phase=1, once=True))
         else:
             draft.unchanged += 1
     else:
@@ -249,19 +248,19 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is None:
         draft.wanted.append(Wanted(leads=frozenset({lead.id})))
         return
-    link = under_todays_names(link, lead, task, rules)
     wanted = evidence_wanted(lead, link, task, world, rules)
     if wanted:
         draft.wanted.append(wanted)
         return
     before = link
-    status_pair, link = settle(lead, before, task, world)
+    status_pair, link = settle(lead, before, task, world, rules)
     task_write = world.task_writes.get(lead.id)
     if task_write is not None and task_write.task_id == task.id:
         link = with_texts_that_arrived(link, task, task_write)
     status = decide_status(status_pair, rules)
     content = decide_content(lead, link, task, task_write)
-    if lead_may_be_older(lead, before, status, world, rules) or task_may_be_older(lead, task, status, content, world):
+    older = lead_may_be_older(lead, before, status, world, rules)
+    if older or task_may_be_older(lead, task, status, content, world, rules):
         # The watermark may pass a change of the task that this reading shows: a later run reads both again.
         draft.left.append(
             Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again", look=True)
@@ -297,7 +296,7 @@ def _settle_announced(
 ) -> None:
     """Announced writes that the readings answer. What is written once more stays announced until that is recorded, as
     long as the first may yet arrive."""
-    if update is None or update.only_marks or not task_write_may_arrive(record_id, world):
+    if update is None or update.only_marks or not task_write_may_arrive(record_id, world, rules):
         draft.settled_task_writes.add(record_id)
     if pull is None or pull.status is None or not lead_write_may_arrive(record_id, world, rules):
         draft.settled_lead_writes.add(record_id)
@@ -335,7 +334,7 @@ def _report_pair(
         draft.notices.append(Notice(lead.id, task.id, text, phase=2))
     if pair.taken_back and status.lead_status is not None:
         text = f"'{visible(pair.taken_back)}' was written in a run that was cut off, and taken back in ClickUp since"
-        draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows", phase=2))
+        draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows", phase=2, once=True))
     writes = content.name is not None or content.description is not None
     draft.notices.extend(Notice(lead.id, task.id, text, phase=int(writes)) for text in content.notices)
 
@@ -346,10 +345,12 @@ def _report_comings_and_goings(lead: Lead, task: KnownTask, known: Link, status:
         return
     if status.task_status is not None and fold(known.seen_status) != fold(task.status) == fold(known.base[1]):
         text = f"the task was moved from '{visible(known.seen_status)}' back to '{visible(task.status)}'"
-        draft.notices.append(Notice(lead.id, task.id, f"{text}; only the lead's status changed, and is taken", phase=1))
+        text += "; only the lead's status changed, and is taken"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=1, once=True))
     if status.lead_status is not None and known.passed:
         text = f"the lead's status went from '{visible(known.passed)}' back to '{visible(known.base[0])}'"
-        draft.notices.append(Notice(lead.id, task.id, f"{text}; only the task's status changed, and is taken", phase=2))
+        text += "; only the task's status changed, and is taken"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=2, once=True))
 
 
 def _task_update(
@@ -393,7 +394,7 @@ def _task_update(
         status.restore,
         "; ".join(reasons),
         tuple(changes),
-        in_doubt=doubtful and to_status is None,
+        in_doubt=doubtful and status.lead_status is not None,
     )
 
 

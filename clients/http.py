@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPResponse, responses
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -208,8 +209,8 @@ class Http:
         self.deadline: float | None = None
         self.service = service
         self._secret = token_header.rpartition(" ")[2]
-        known = (self._secret, *secrets)
-        self._hidden = [secret.encode() for secret in known if len(secret) >= _SHORTEST_TOKEN]
+        known = {secret.encode() for secret in (self._secret, *secrets) if len(secret) >= _SHORTEST_TOKEN}
+        self._hidden = sorted(known, key=len, reverse=True)  # one may begin with another
         answer = response_within(_WHOLE_ANSWER * timeout, clock.monotonic)
         self._session = _session(service.address, _Token(token_header), answer)
         self._pacer = pacer
@@ -626,6 +627,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, response: type[HTTPResponse]) -> None:
         self._response = response
+        self._readable = ""
         super().__init__(pool_maxsize=_POOL, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -643,9 +645,18 @@ class _Adapter(HTTPAdapter):
         with _before_connecting():
             return super().get_connection_with_tls_context(*args, **options)
 
-    def cert_verify(self, *args: Any, **options: Any) -> None:
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         with _before_connecting():
-            super().cert_verify(*args, **options)  # type: ignore[no-untyped-call]
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+            if url.lower().startswith("https"):
+                self._look_into(verify)
+
+    def _look_into(self, trusted: object) -> None:
+        """Whether a file of certificates that the environment names can be read as one, which urllib3 finds out only
+        when it connects."""
+        if isinstance(trusted, str) and trusted != self._readable and not Path(trusted).is_dir():
+            ssl.create_default_context(cafile=trusted)
+            self._readable = trusted
 
     def request_url(self, *args: Any, **options: Any) -> str:
         with _before_connecting():

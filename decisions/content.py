@@ -56,7 +56,7 @@ def own_text_notices(lead: Lead, task: KnownTask) -> Iterator[Notice]:
     differing = [
         what
         for what, differs in (
-            (f"its name '{visible(task.shown_name)}'", task.name != digest(lead.name)),
+            (f"its name '{visible(task.shown_name)}'" if task.fresh else "its name", task.name != digest(lead.name)),
             ("its description", task.description not in (EMPTY, digest(lead.description))),
         )
         if differs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decisions.content import ContentDecision
 from decisions.rules import Rules
-from decisions.status import NEWER_BY_MS, StatusDecision, may_be_touched, unmapped
+from decisions.status import NEWER_BY_MS, StatusDecision, lead_touched_since, may_be_touched, unmapped
 from models import KnownTask, Lead, Link, Wanted
 from status_map import fold
 from text import digest
@@ -22,10 +22,11 @@ def evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules
     if stale or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
     unasked = task.id not in world.status_since
-    if task_write and may_be_touched(link, task, task_write) and unasked:
+    if task_write and may_be_touched(link, task, task_write, rules) and unasked:
         return Wanted(task_status_since=frozenset({task.id}))
-    if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
-        return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
+    asked = lead_touched_since(lead, lead_write, world, rules) if lead_write else None
+    if asked is not None and asked not in world.lead_after:
+        return Wanted(lead_status_after=frozenset({asked}))
     if _differs_from_our_write(lead, link, world, rules) and _after_our_write(link) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({_after_our_write(link)}))
     if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:
@@ -62,13 +63,13 @@ def lead_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
     While it is written once more it stays announced until that is recorded: it is not to be taken for a person's.
     """
     write = world.lead_writes.get(record_id)
-    return write is not None and world.airtable_now - write.sent < rules.doubt_ms
+    return write is not None and abs(world.airtable_now - write.sent) < rules.doubt_ms
 
 
-def task_write_may_arrive(record_id: str, world: World) -> bool:
-    """The same of a write of its task."""
-    write = world.task_writes.get(record_id)
-    return write is not None and write.sent > world.surely_listed
+def task_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
+    """The same of a write of its task. A time far ahead of now was taken from a wrong clock, and says nothing."""
+    write, now = world.task_writes.get(record_id), world.surely_listed + rules.doubt_ms
+    return write is not None and abs(now - write.sent) < rules.doubt_ms
 
 
 def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:
@@ -85,11 +86,11 @@ def _after_our_write(link: Link) -> tuple[str, int]:
 
 
 def task_may_be_older(
-    lead: Lead, task: KnownTask, status: StatusDecision, content: ContentDecision, world: World
+    lead: Lead, task: KnownTask, status: StatusDecision, content: ContentDecision, world: World, rules: Rules
 ) -> bool:
     """The same of the task, where the outcome of our own last write is not known: its status, name and description."""
     write = world.task_writes.get(lead.id)
-    if write is None or write.task_id != task.id or not task_write_may_arrive(lead.id, world):
+    if write is None or write.task_id != task.id or not task_write_may_arrive(lead.id, world, rules):
         return False
     if task.updated >= write.sent - CLOCK_MARGIN_MS:
         return False

@@ -13,6 +13,8 @@ from world import World
 
 MOST_RESTORES = 3
 NEWER_BY_MS = 60_000
+# So long the attempts at one write may take, and then the time of doubt, until it surely has arrived.
+_ATTEMPTS_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ def settle_task_write(
 ) -> Settled:
     """A task status that we announced is ours, and nobody's change.
 
-    `touched`: whether the task's status changed after the write was sent; None where nothing tells.
+    `touched`: whether people changed the task's status after the write was sent, or, where it is what was written, when
+    that must have arrived; None where nothing tells.
     """
     if not write.status:
         return Settled(base)
@@ -185,24 +188,25 @@ def _settled(
     touched: bool | None,
 ) -> Settled:
     if fold(shown) == fold(written):
-        return Settled(moved)
+        return Settled(base, doubtful=True) if touched is None else Settled(base if touched else moved)
     if before is None or fold(shown) != fold(before) or touched is False:
         return Settled(base)
     return Settled(moved) if touched else Settled(base, doubtful=True)
 
 
-def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[StatusPair, Link]:
+def settle(lead: Lead, link: Link, task: KnownTask, world: World, rules: Rules) -> tuple[StatusPair, Link]:
     """First of all: a value equal to one announced for that side is ours; it moves the base."""
     base, doubtful, taken_back = link.base, False, ""
     task_write = world.task_writes.get(lead.id)
     if task_write and task_write.task_id == task.id:
-        settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world))
+        settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world, rules))
         base, doubtful = settled.base, settled.doubtful
         if base != link.base and fold(task.status) != fold(task_write.status):
             taken_back = task_write.status
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
-        settled = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
+        asked = lead_touched_since(lead, lead_write, world, rules)
+        settled = settle_lead_write(base, lead.status, lead_write, asked is not None and world.lead_after[asked])
         base, doubtful = settled.base, doubtful or settled.doubtful
     restores = restores_so_far(link, base) if base is not None else 0
     link = having(link, base=base, restores=restores)
@@ -213,50 +217,48 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     return StatusPair(lead.status, task.status, base, restores, newer, doubtful, taken_back), link
 
 
-def under_todays_names(link: Link, lead: Lead, task: KnownTask, rules: Rules) -> Link:
-    """The link with a base that calls a status as STATUS_MAP does now.
-
-    A status of the base that has no row any more was renamed where its side shows the one that the map puts in its
-    place, beside the other side's in the base: nobody changed it.
-    """
-    if link.base is None:
-        return link
-    (lead_status, task_status), statuses = link.base, rules.statuses
-    mapped = statuses.forward(lead_status)
-    if mapped is not None and not statuses.has_task(task_status) and fold(task.status) == fold(mapped):
-        return having(link, base=(lead_status, task.status))
-    if mapped is None and lead_status and isinstance(lead.status, str) and statuses.agree(lead.status, task_status):
-        return having(link, base=(lead.status, task_status))
-    return link
-
-
 def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
     """The link of a lead that is not in the table: a status that we announced and the task bears was brought."""
     return having(link, base=settle_task_write(link.base, task.status, write, touched=False).base)
 
 
-def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
-    """Whether the task's status was changed after our announced write was sent; None where nothing tells.
+def _touched(
+    lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World, rules: Rules
+) -> bool | None:
+    """Whether people changed the task's status after our announced write was sent, or, where it is what was written,
+    after that must have arrived; None where nothing tells.
 
     The time in a status begins anew when a task is moved to another List, so it tells nothing of a task that was moved.
     """
-    if not may_be_touched(link, task, write):
+    if not may_be_touched(link, task, write, rules):
         return False
     known, began = world.links.get(lead.id), world.status_since.get(task.id)
     if began is None or (known is not None and known.elsewhere != task.elsewhere):
         return None
-    return began > write.sent
+    return began > (_arrived_by(write, rules) if fold(task.status) == fold(write.status) else write.sent)
 
 
-def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> bool:
-    """Whether a task that still has its old status was written to after our announced write was sent.
+def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite, rules: Rules) -> bool:
+    """Whether a task that has its old status, or the one that we announced, was written to so late that this may be
+    people's doing.
 
     A second of margin: the time of sending comes from the whole seconds of a `Date` header.
     """
+    if not write.status:
+        return False
+    if fold(task.status) == fold(write.status):
+        return task.updated > _arrived_by(write, rules) + 1000
     unchanged = link.base is not None and fold(task.status) == fold(link.base[1])
-    return (
-        bool(write.status)
-        and unchanged
-        and fold(task.status) != fold(write.status)
-        and (task.updated > write.sent + 1000)
-    )
+    return unchanged and task.updated > write.sent + 1000
+
+
+def lead_touched_since(lead: Lead, write: AnnouncedLeadWrite, world: World, rules: Rules) -> tuple[str, int] | None:
+    """The lead, and the moment after which a change of its status is people's; None where that is still to come."""
+    if not isinstance(lead.status, str) or fold(lead.status) != fold(write.status):
+        return lead.id, write.sent
+    by = _arrived_by(write, rules)
+    return (lead.id, by) if world.airtable_now > by else None
+
+
+def _arrived_by(write: AnnouncedTaskWrite | AnnouncedLeadWrite, rules: Rules) -> int:
+    return write.sent + rules.doubt_ms + _ATTEMPTS_MS

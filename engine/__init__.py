@@ -2,6 +2,6 @@
 
 from engine.carrying_out import Progress
 from engine.reading import Tools
-from engine.run import Options, check, sync
+from engine.run import Options, check, forget_told, sync
 
-__all__ = ["Options", "Progress", "Tools", "check", "sync"]
+__all__ = ["Options", "Progress", "Tools", "check", "forget_told", "sync"]

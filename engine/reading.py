@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from clients.airtable import (
@@ -48,7 +49,7 @@ _BY_ID = 100
 _FEW = 20
 _MANY = 200
 _MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
-_ALONE_SECONDS = 300.0  # of three clocks, one that is further from both others than these are apart is wrong
+_ALONE_SECONDS = 300.0  # a clock that is further ahead of two others than these are apart is wrong
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NOT_SHOWN_YET = "ClickUp does not show the task, which was made just now"
 _NOT_SHOWN = "ClickUp still shows the task as it was before this program's last write"
@@ -207,7 +208,7 @@ class Reading:
                 lambda: self._list_leads(changed_since(airtable_since)),
                 lambda: self._poll_tasks(clickup_since),
             )
-        self._agree_on_the_time()
+        self._doubt_the_time()
         changed = frozenset(self.leads)
         if not self.full:
             self._read_leads(ids - self.leads.keys())
@@ -220,17 +221,22 @@ class Reading:
         self._forget_late_rows()
         self._doubt_an_empty_listing()
 
-    def _agree_on_the_time(self) -> None:
+    def _doubt_the_time(self) -> None:
         """A wrong `Date` must not move a watermark past changes, nor make a new task count as surely listed."""
-        airtable = _in_the_majority(self.airtable_date, self.clickup_date, self._began)
-        clickup = _in_the_majority(self.clickup_date, self.airtable_date, self._began)
+        airtable = _not_ahead(self.airtable_date, self.clickup_date, self._began)
+        clickup = _not_ahead(self.clickup_date, self.airtable_date, self._began)
         if airtable != self.airtable_date:
-            log.warning("the time in Airtable's answer is not believed: ClickUp's and this machine's are others")
+            log.warning("the time in Airtable's answer is not believed: ClickUp's and this machine's are earlier")
             self._tools.airtable.http.take_for_now(self._tools.clickup.now())
         if clickup != self.clickup_date:
-            log.warning("the time in ClickUp's answer is not believed: Airtable's and this machine's are others")
+            log.warning("the time in ClickUp's answer is not believed: Airtable's and this machine's are earlier")
             self._tools.clickup.http.take_for_now(self._tools.airtable.now())
         self.airtable_date, self.clickup_date = airtable, clickup
+
+    @property
+    def latest(self) -> float:
+        """When this reading began, in ClickUp's clock, or later: one `Date` may be old, from a cache on the way."""
+        return max(self.clickup_date, min(self.airtable_date, self._began))
 
     def traces(self) -> bool:
         """Whether anything shows that the two sides were synced before: links, a lost state, Task IDs, markers."""
@@ -468,8 +474,8 @@ class Reading:
         """One task that cannot be seen any more spoils the answer for all: the others are asked for without it."""
         try:
             self._status_since.update(self._tools.clickup.time_in_status(ids))
-        except NotFound:
-            half = len(ids) // 2
+        except NotFound as error:
+            half = len(ids) // 2 if error.status == HTTPStatus.UNAUTHORIZED else 0
             for part in (ids[:half], ids[half:]) if half else ():
                 self._ask_status_since(part)
 
@@ -532,9 +538,12 @@ class Reading:
         )
 
 
-def _in_the_majority(date: float, other: float, ours: float) -> float:
-    """A service's time, or the earlier of the two others where these agree and it stands alone."""
-    alone = min(abs(date - other), abs(date - ours)) > _ALONE_SECONDS >= abs(other - ours)
+def _not_ahead(date: float, other: float, ours: float) -> float:
+    """A service's time, or the earlier of the two others where it is far ahead of both and these agree.
+
+    One that is behind moves no watermark past anything, and may be that of the service's rows as well.
+    """
+    alone = date - max(other, ours) > _ALONE_SECONDS >= abs(other - ours)
     return min(other, ours) if alone else date
 
 

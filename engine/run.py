@@ -6,9 +6,10 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 from budget import CLICKUP_PER_MINUTE
 from clients.errors import ApiError, InvalidRequest, NotFound
@@ -20,7 +21,7 @@ from engine.carrying_out import CarryingOut, Progress, claims
 from engine.reading import OVERLAP_SECONDS, Reading, Tools
 from engine.setup import Setup, left_out
 from errors import ConfigError, SafetyStop, SyncError
-from models import CreateTask, Failure, Notice, Outcome, Plan, UpdateLead, UpdateTask
+from models import CreateTask, Failure, Notice, Outcome, Plan, UpdateTask
 from state import State
 from sync_logic import LEAD_GONE, brakes, in_turn, limited, plan, status_changes, subjects
 from text import visible
@@ -115,7 +116,7 @@ class _Run:
         )
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
-        ended, undone = self._undone(whole, self._ending(work.outcome(outcome), work))
+        ended, undone = self._undone(whole, made, self._ending(work.outcome(outcome), work))
         ended = dataclasses.replace(ended, to_tell=self._to_tell(ended))
         self._record(reading, whole, undone, ended, halted=work.halted is not None)
         return ended
@@ -185,37 +186,40 @@ class _Run:
         return list(untold)
 
     def _again(self) -> list[Notice]:
-        return [Notice(lead, task, f"in a run that was cut off: {text}") for lead, task, text in self._said_again]
+        return [
+            Notice(lead, task, f"in a run that was cut off, or could not say so: {text}")
+            for lead, task, text in self._said_again
+        ]
 
-    def _to_tell(self, outcome: Outcome) -> str:
-        """What is to be told of decisions against people when all is done; "" for nothing. Until it is told, it is
-        kept: the run may yet die, or find nobody to tell."""
+    def _to_tell(self, outcome: Outcome) -> tuple[tuple[str, str, str], ...]:
+        """What is to be told of decisions against people when all is done. Until it is told, it is kept: the run may
+        yet die, or find nobody to tell."""
         again = {(each.record_id, each.task_id, each.text) for each in self._again()}
         told = [each for each in _decided_against_people(outcome) if each[0] and each not in again]
-        return json.dumps(list(dict.fromkeys((*self._said_again, *told)))) if told or self._said_again else ""
+        return tuple(dict.fromkeys((*self._said_again, *told)))
 
     def _told_later(self, made: Plan) -> str | None:
         """What would go unsaid if the run died before its end: its own, and that of runs which died before it."""
-        told = dict.fromkeys((*self._kept_untold(), *_decided_against_people(made)))
-        return json.dumps(list(told)) if told else None
+        return _as_text(dict.fromkeys((*self._kept_untold(), *_decided_against_people(made))))
 
-    def _undone(self, made: Plan, outcome: Outcome) -> tuple[Outcome, str | None]:
-        """The outcome with what earlier runs decided against people and could not write, where this run has written it;
+    def _undone(self, whole: Plan, made: Plan, outcome: Outcome) -> tuple[Outcome, str | None]:
+        """The outcome with what earlier runs had seen once, decided, and not written, where this run has written it;
         and what is still not written. Where nothing need be written any more, nothing is to be said."""
         waiting = {each.record_id for each in (*outcome.left, *outcome.failed)}
-        planned: tuple[Iterable[CreateTask | UpdateTask | UpdateLead], ...]
-        planned = (made.creates, made.task_updates, made.lead_updates)
-        written = {each.record_id for actions in planned for each in actions} - waiting
-        before = dict.fromkeys(tuple(each) for each in json.loads(self._state.value("undone") or "[]"))
-        undone = dict.fromkeys((*before, *_decided_against_people(made)))
-        for told in _decided_against_people(outcome):
-            undone.pop(told, None)
+        to_tasks: tuple[CreateTask | UpdateTask, ...] = (*made.creates, *made.task_updates)
+        written = {
+            1: {each.record_id for each in to_tasks if each.status is not None} - waiting,
+            2: {each.record_id for each in made.lead_updates if each.status is not None} - waiting,
+        }
+        before = [_Once(*each) for each in json.loads(self._state.value("undone") or "[]")]
+        told = set(_seen_once(outcome.notices))
+        undone = [each for each in dict.fromkeys((*before, *_seen_once(whole.notices))) if each not in told]
         notices = [
-            Notice(lead, task, f"an earlier run had decided this and could not write it: {text}")
-            for lead, task, text in undone
-            if lead in written
+            Notice(each.lead, each.task, f"an earlier run had decided this and could not write it: {each.text}")
+            for each in undone
+            if each.lead in written[each.phase]
         ]
-        kept = [each for each in undone if each[0] in waiting or each[0] not in made.verdicts]
+        kept = [each for each in undone if each.lead in waiting or each.lead not in made.verdicts]
         outcome = dataclasses.replace(outcome, notices=(*notices, *outcome.notices))
         return outcome, json.dumps(kept) if kept else None
 
@@ -344,7 +348,7 @@ class _Run:
         if self._untouched(reading):
             self._state.keep_values({"creates_settled": "1"})
         else:
-            self._state.keep_values({"born": repr(reading.clickup_date)})
+            self._state.keep_values({"born": repr(reading.latest)})
 
     def _untouched(self, reading: Reading) -> bool:
         """Whether there is no state and nothing shows an earlier run either."""
@@ -355,7 +359,7 @@ class _Run:
         if self._state.value("creates_settled") is not None:
             return None
         doubt, now = self._settings.create_doubt_seconds, self._tools.clickup.now()
-        certain = float(self._state.value("born") or reading.clickup_date) + doubt
+        certain = float(self._state.value("born") or reading.latest) + doubt
         if reading.full and reading.clickup_date >= certain:
             return None
         return min(max(0.0, certain - now), doubt)  # what lies ahead of now was taken from a wrong clock
@@ -383,7 +387,7 @@ class _Run:
 
     def _look_for_late_tasks(self, reading: Reading, work: CarryingOut, made: Plan) -> None:
         born = float(self._state.value("born") or reading.clickup_date)
-        since = int((born - self._settings.create_doubt_seconds) * 1000)
+        since = int((min(born, reading.clickup_date) - self._settings.create_doubt_seconds) * 1000)
         wanted = {create.record_id for create in made.creates}
         found: set[str] = set()
         for archived in (False, True):
@@ -451,7 +455,7 @@ class _Run:
             for failure in (*outcome.left, *outcome.failed)
             if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
         }
-        values: dict[str, str | None] = {"untold": outcome.to_tell or None, "undone": undone}
+        values: dict[str, str | None] = {"untold": _as_text(outcome.to_tell), "undone": undone}
         values["pace"] = str(self._tools.pace())
         values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted
@@ -472,6 +476,15 @@ class _Run:
             kept = (each for each in self._state.unfinished() if each.record_id not in whole.verdicts)
             unfinished = {**{each.record_id: each for each in kept}, **again}.values()
         self._state.end_run(unfinished=unfinished, values=values)
+
+
+def forget_told(state: State, outcome: Outcome) -> None:
+    """What this run had to tell, once it is told. What another run keeps by now stays."""
+    state.forget_value("untold", _as_text(outcome.to_tell) or "")
+
+
+def _as_text(told: Collection[tuple[str, str, str]]) -> str | None:
+    return json.dumps(list(told)) if told else None
 
 
 def _without_unknown_field(setup: Setup, error: ApiError) -> Setup:
@@ -513,6 +526,19 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str]) -> Outcome:
         notices=(*(Notice("", "", warning) for warning in warnings), *made.notices),
         conflicts=made.conflicts,
     )
+
+
+class _Once(NamedTuple):
+    """What one reading showed and no later one does, and the phase whose write of a status makes it true."""
+
+    lead: str
+    task: str
+    text: str
+    phase: int
+
+
+def _seen_once(notices: Iterable[Notice]) -> Iterable[_Once]:
+    return (_Once(each.record_id, each.task_id, each.text, each.phase) for each in notices if each.once)
 
 
 def _decided_against_people(made: Plan | Outcome) -> Iterable[tuple[str, str, str]]:

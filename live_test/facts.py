@@ -55,8 +55,8 @@ FACTS: dict[str, Fact] = {
     ),
     "airtable_clock": Fact(
         "Airtable: times of records and the header Date go by one clock, give or take a second",
-        "the watermark is 60 s before Date; a Date more than five minutes from both the other service's and the "
-        "machine's time is not believed; beyond that the daily full run finds the edit",
+        "the watermark is 60 s before Date; a Date more than five minutes ahead of both the other service's and "
+        "the machine's time is not believed; beyond that the daily full run finds the edit",
     ),
     "more_than_ten": Fact(
         "Airtable: a write may have more than ten records, or not", "safe either way; the sync sends ten at most"
@@ -93,8 +93,8 @@ FACTS: dict[str, Fact] = {
     ),
     "clickup_clock": Fact(
         "ClickUp: times of tasks and the header Date go by one clock",
-        "the watermark is 60 s before Date; a Date more than five minutes from both the other service's and the "
-        "machine's time is not believed; beyond that the daily full run finds the change",
+        "the watermark is 60 s before Date; a Date more than five minutes ahead of both the other service's and "
+        "the machine's time is not believed; beyond that the daily full run finds the change",
     ),
     "created_gt": Fact("ClickUp: date_created_gt includes its own moment, or not", "safe either way; both are tested"),
     "updated_gt": Fact("ClickUp: date_updated_gt includes its own moment, or not", "safe either way; both are tested"),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from config import NAMES
+from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 
 for _name in NAMES:
@@ -54,4 +55,11 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 def large(tmp_path: Path) -> Iterator[Scene]:
     """Both services with room for thousands of requests a minute."""
     with contextlib.closing(Scene(tmp_path, clickup_limit=100_000)) as made:
+        yield made
+
+
+@pytest.fixture
+def direct() -> Iterator[DirectScene]:
+    """A scene without sockets, in which a run can be killed at any request and any transaction."""
+    with contextlib.closing(DirectScene()) as made:
         yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import threading
@@ -178,6 +179,8 @@ USELESS = {
     "no scheme": ("https_proxy", "user:a-password@127.0.0.1"),
     "an empty label": ("https_proxy", "http://a-password..example:1"),
     "no such certificates": ("REQUESTS_CA_BUNDLE", "/nowhere/a-password.pem"),
+    "no certificates": ("REQUESTS_CA_BUNDLE", __file__),
+    "an empty file": ("CURL_CA_BUNDLE", os.devnull),
 }
 
 

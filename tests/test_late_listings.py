@@ -5,7 +5,7 @@ Both services are played with a lag of a minute: Airtable's listing, ClickUp's l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -42,13 +42,6 @@ def both(scene: DirectScene) -> None:
 
 
 LAGS: list[Lag] = [airtable, clickup, clickup_by_id_too, both]
-
-
-@pytest.fixture
-def direct() -> Iterator[DirectScene]:
-    scene = DirectScene()
-    yield scene
-    scene.close()
 
 
 def settle(scene: DirectScene) -> Run:

@@ -180,6 +180,18 @@ def test_a_state_file_that_is_the_settings_file_is_refused_before_anything_is_ma
     assert list(tmp_path.iterdir()) == [settings]
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal", ".lock"])
+def test_danger_a_settings_file_with_the_name_of_one_beside_the_state_is_deleted(
+    scene: Scene, tmp_path: Path, ending: str
+) -> None:
+    settings = tmp_path / f"state{ending}"
+    settings.touch(mode=0o600)
+    settings.write_text("AIRTABLE_VIEW=\n")
+    found = scene.run("--env-file", str(settings), SYNC_STATE_FILE=str(tmp_path / "state"))
+    assert (found.code, found.requests) == (2, [])
+    assert settings.read_text() == "AIRTABLE_VIEW=\n"
+
+
 # --- the report's file ------------------------------------------------------------------------------------------------
 
 

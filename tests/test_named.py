@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import shutil
+
 import pytest
 
+import main
 from engine.carrying_out import CarryingOut
 from engine.run import _Run
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Request
+from tests.campaign.wire import DirectScene, Fate, Killed
 from tests.scene import Run, Scene
 from tests.troubles import (
     ELSEWHERE,
     REFUSED_TASK,
-    Killed,
     put_elsewhere,
     refusing,
     run_killed_at,
@@ -234,3 +239,96 @@ def test_a_restore_whose_write_is_refused_is_told_by_the_run_that_restores(
         assert "it is restored" not in scene.run().told(lead)
     scene.later()
     assert "it is restored" in scene.run().told(lead)
+
+
+# --- kept until it is told --------------------------------------------------------------------------------------------
+
+
+class FullDisk(io.StringIO):
+    """A stream that takes nothing any more."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_conflict_whose_run_is_killed_before_it_can_tell_is_told_by_the_next(direct: DirectScene) -> None:
+    """Danger: the last ping of the health check takes seconds, and the state has forgotten what is still to be told."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="NEW")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    direct.settings["HEALTHCHECK_URL"] = "http://127.0.0.1:9/x"
+    fate = Fate()
+
+    def ping(url: str, _: float) -> str:
+        if url.endswith("/start"):
+            return ""
+        fate.dead = True
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "ping", ping)
+        assert direct.killed_run(fate) is None
+    del direct.settings["HEALTHCHECK_URL"]
+    direct.later()
+    assert "in a run that was cut off" in direct.run().told(lead)
+    assert direct.quiet().report["notices"] == []
+
+
+def test_a_conflict_that_nobody_could_be_told_is_told_by_the_next_run(scene: Scene) -> None:
+    """Danger: standard output is a full disk, and what was overwritten is forgotten as told."""
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="NEW")
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+
+    code = main.main(["--json"], scene.settings, clock=scene.clock, stdout=FullDisk(), stderr=io.StringIO())
+    assert code == 1
+    scene.later()
+    assert "airtable stands" in scene.run().told(lead)
+    assert scene.quiet().report["notices"] == []
+
+
+def test_a_conflict_that_neither_the_output_nor_the_report_could_tell_is_told_by_the_next_run(scene: Scene) -> None:
+    """Danger: a report was asked for, but its folder is gone by the end of the run."""
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="NEW")
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    folder = scene.folder / "reports"
+    folder.mkdir()
+    scene.sandbox.faults.after("update_task", lambda: shutil.rmtree(folder, ignore_errors=True))
+    flags = ["--report", str(folder / "report.json")]
+    assert main.main(flags, scene.settings, clock=scene.clock, stdout=FullDisk(), stderr=io.StringIO()) == 1
+    scene.later()
+    assert "airtable stands" in scene.run().told(lead)
+
+
+def test_a_run_whose_output_nobody_got_is_no_healthy_one(scene: Scene) -> None:
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="NEW")
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    pinged: list[str] = []
+
+    def ping(url: str, _: float) -> None:
+        pinged.append(url.rpartition("/")[2])
+
+    scene.settings["HEALTHCHECK_URL"] = "http://127.0.0.1:9/x"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "ping", ping)
+        assert main.main([], scene.settings, clock=scene.clock, stdout=FullDisk(), stderr=io.StringIO()) == 1
+    assert pinged == ["start", "x", "fail"]
+
+
+def test_what_a_run_of_one_phase_left_out_is_told_only_where_it_is_done(scene: Scene) -> None:
+    """Danger: "it is restored", although a person has solved it since, and something else is written."""
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.set_status(task, "to do")
+    scene.later()
+    scene.run("--phase", "2")
+    scene.later()
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    run = scene.run()
+    assert (run.told(lead), scene.status(lead)) == ("", "QUALIFIED")

@@ -10,10 +10,10 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Request
 from state import State
+from tests.campaign.wire import Killed
 from tests.scene import Scene
 from tests.troubles import (
     IDLE,
-    Killed,
     run_and_clear,
 )
 

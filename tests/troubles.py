@@ -9,14 +9,11 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Clock, Request
+from tests.campaign.wire import Killed
 from tests.scene import START, Run, Scene
 
 IDLE = ["airtable list_records_post", "clickup list_tasks"]
 ELSEWHERE = ["archived", "moved"]
-
-
-class Killed(BaseException):
-    """The process dies here."""
 
 
 class Waits(Clock):
