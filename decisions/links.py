@@ -143,13 +143,17 @@ def _claim(lead: Lead, task: KnownTask, index: Index, rules: Rules) -> Resolutio
         )
     oldest = min(index.namers[task.id], key=lambda each: (each.created, each.id))
     if oldest.id == lead.id:
-        # Where the task lives in another List, the custom field need not exist.
-        return Linked(task, claim=task.elsewhere != ANOTHER_LIST or task.marker != "")
+        return Linked(task, claim=_takes_a_marker(task))
     return Undecided(
         task.id,
         f"it names task {task.id}, which the older lead {oldest.id} names as well",
         f"empty '{rules.task_id_field}' of the lead that the task does not belong to",
     )
+
+
+def _takes_a_marker(task: KnownTask) -> bool:
+    """Where a task lives in another List, the custom field need not exist."""
+    return task.elsewhere != ANOTHER_LIST or task.marker != ""
 
 
 def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, why: str) -> Resolution:
@@ -175,7 +179,7 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
         link = index.link_of_task.get(task_id)
         unmarked = isinstance(task, KnownTask) and not is_record_id(task.marker) and task_id not in index.namers
         if isinstance(task, KnownTask) and unmarked and link is not None and link.record_id == lead.id:
-            return Adopted(task, claim=task.elsewhere != ANOTHER_LIST)
+            return Adopted(task, claim=_takes_a_marker(task))
     return _unlinked(lead, index, rules, why)
 
 

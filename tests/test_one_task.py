@@ -327,3 +327,13 @@ def test_an_empty_listing_and_a_task_that_cannot_be_read_yet_make_no_second_one(
     scene.later()
     assert scene.run("--full").code == 0
     scene.assert_linked(lead, task)
+
+
+def test_a_task_in_another_list_that_is_linked_again_has_its_mistyped_marker_mended(scene: Scene) -> None:
+    lead, task = scene.pair()
+    scene.clickup.move(task, scene.clickup.second_list_id)
+    scene.clickup.set_marker(task, "no record")
+    scene.set_cell(lead, "")
+    scene.later()
+    assert scene.run("--full").code == 0
+    scene.assert_linked(lead, task)

@@ -336,8 +336,12 @@ class Histories(RuleBasedStateMachine):
         return typed[-2] if len(typed) > 1 else (typed or [None])[-1]
 
     def _delete_row(self, lead: str, _: int) -> None:
+        """Copies of the row may have its task from now on, but nobody has edited them."""
+        task = self.model.named(self.model.leads()[lead])
         self.scene.airtable.delete(lead)
         self.trash.append(lead)
+        copies = (other for other, cells in self.model.leads().items() if task and self.model.named(cells) == task)
+        self.model.asleep.update(copies)
 
     def _restore_row(self, value: int) -> None:
         if self.trash:
