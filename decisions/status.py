@@ -13,7 +13,7 @@ from world import World
 
 MOST_RESTORES = 3
 NEWER_BY_MS = 60_000
-# So long the attempts at one write may take, and then the time of doubt, until it surely has arrived.
+# So long all attempts at one write may take at the worst; then comes the time of doubt until the last has arrived.
 _ATTEMPTS_MS = 3_600_000
 
 
@@ -205,8 +205,7 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World, rules: Rules) 
             taken_back = task_write.status
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
-        asked = lead_touched_since(lead, lead_write, world, rules)
-        settled = settle_lead_write(base, lead.status, lead_write, asked is not None and world.lead_after[asked])
+        settled = settle_lead_write(base, lead.status, lead_write, _lead_touched(lead, lead_write, world, rules))
         base, doubtful = settled.base, doubtful or settled.doubtful
     restores = restores_so_far(link, base) if base is not None else 0
     link = having(link, base=base, restores=restores)
@@ -235,7 +234,9 @@ def _touched(
     known, began = world.links.get(lead.id), world.status_since.get(task.id)
     if began is None or (known is not None and known.elsewhere != task.elsewhere):
         return None
-    return began > (_arrived_by(write, rules) if fold(task.status) == fold(write.status) else write.sent)
+    if fold(task.status) != fold(write.status):
+        return began > write.sent
+    return _set_by_people(began, write, rules)
 
 
 def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite, rules: Rules) -> bool:
@@ -247,18 +248,33 @@ def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite, rules
     if not write.status:
         return False
     if fold(task.status) == fold(write.status):
-        return task.updated > _arrived_by(write, rules) + 1000
+        return task.updated > write.sent + rules.doubt_ms + 1000
     unchanged = link.base is not None and fold(task.status) == fold(link.base[1])
     return unchanged and task.updated > write.sent + 1000
 
 
 def lead_touched_since(lead: Lead, write: AnnouncedLeadWrite, world: World, rules: Rules) -> tuple[str, int] | None:
-    """The lead, and the moment after which a change of its status is people's; None where that is still to come."""
-    if not isinstance(lead.status, str) or fold(lead.status) != fold(write.status):
+    """The lead, and the moment after which a change of its status may be people's; None where that is still to come."""
+    if not _shows(lead, write):
         return lead.id, write.sent
-    by = _arrived_by(write, rules)
+    by = write.sent + rules.doubt_ms
     return (lead.id, by) if world.airtable_now > by else None
 
 
-def _arrived_by(write: AnnouncedTaskWrite | AnnouncedLeadWrite, rules: Rules) -> int:
-    return write.sent + rules.doubt_ms + _ATTEMPTS_MS
+def _lead_touched(lead: Lead, write: AnnouncedLeadWrite, world: World, rules: Rules) -> bool | None:
+    """The same as `_touched` of the lead. Airtable tells only that it was after a moment, not when."""
+    asked = lead_touched_since(lead, write, world, rules)
+    after = asked is not None and world.lead_after[asked]
+    return _set_by_people(world.airtable_now, write, rules) if after and _shows(lead, write) else after
+
+
+def _shows(lead: Lead, write: AnnouncedLeadWrite) -> bool:
+    return isinstance(lead.status, str) and fold(lead.status) == fold(write.status)
+
+
+def _set_by_people(moment: int, write: AnnouncedTaskWrite | AnnouncedLeadWrite, rules: Rules) -> bool | None:
+    """Whether a status equal to the one that we announced was set by people, who did so at this moment; None where it
+    may be one of our own later attempts."""
+    if moment <= write.sent + rules.doubt_ms:
+        return False
+    return True if moment > write.sent + rules.doubt_ms + _ATTEMPTS_MS else None

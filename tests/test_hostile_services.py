@@ -25,6 +25,7 @@ from clients import airtable as airtable_client
 from clients import clickup as clickup_client
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Request
+from state import State
 from tests.scene import TOP, Scene
 
 Spoil = Callable[[Request, str, Answer], Answer]
@@ -481,6 +482,17 @@ def test_one_date_an_hour_ahead_hides_no_later_change(scene: Scene, service: str
     assert scene.run().code == 0
     assert (scene.task_status(task), scene.status(other)) == ("complete", "QUALIFIED")
     assert scene.named_by(new)
+
+
+@pytest.mark.parametrize("service", ["airtable", "clickup"])
+def test_a_date_that_is_behind_moves_no_watermark_ahead_of_it(scene: Scene, service: str) -> None:
+    """Danger: its rows may go by that clock as well, and what is typed before it comes to the watermark is missed."""
+    scene.pair()
+    misdated(scene, service, -3600)
+    began = scene.clock.time()
+    assert scene.run().code == 0
+    with contextlib.closing(State.open(scene.state_file)) as state:
+        assert float(state.value(f"{service}_watermark") or 0) <= began - 3600
 
 
 @pytest.mark.parametrize("ahead", [-3600, 3600, 10**8])

@@ -345,6 +345,18 @@ MUTANTS = (
         _replaced(sync_logic, "lead_write_may_arrive", _no),
     ),
     Mutant(
+        "an unanswered write of a task forgotten before it is made again",
+        "the same of a write of its task",
+        "tests/test_late_listings.py::test_texts_that_show_only_after_a_run_that_did_not_repeat_them_are_known_as_ours",
+        _replaced(sync_logic, "task_write_may_arrive", _no),
+    ),
+    Mutant(
+        "a write without an answer that arrives for ever",
+        "a status equal to one that was announced long ago counts as ours",
+        "tests/test_taken_back.py::test_a_status_set_hours_after_a_write_that_never_arrived_is_a_persons",
+        _replaced(decisions.status, "_set_by_people", _no),
+    ),
+    Mutant(
         "one service's time believed alone",
         "a time that both the other service and this machine contradict moves the watermark",
         "tests/test_hostile_services.py::test_one_date_an_hour_ahead_hides_no_later_change",
