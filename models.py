@@ -305,7 +305,7 @@ class UpdateTask:
     """Phase 1: bring the lead's status, name or details to its task. What is not written is None.
 
     `details` and `lead_name` are the digests that the base moves to. With `in_doubt`, what became of an earlier write
-    of the status is not known, and this one does not answer it: the lead's update does that comes of the same decision.
+    of the status is not known, and this one does not answer it.
     """
 
     record_id: str

@@ -280,11 +280,11 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     update = _task_update(lead, task, found, status, content, rules, doubtful=status_pair.doubtful)
     if update is not None:
         draft.task_updates.append(update)
-    settles = status_pair.doubtful and (update is None or update.in_doubt)
+    settles = status_pair.doubtful and status.lead_status is not None
     pull = _lead_update(lead, task, found, status, rules, settles=settles)
     if pull is not None:
         draft.lead_updates.append(pull)
-    if not status_pair.doubtful or (status.task_status is None and status.lead_status is None):
+    if not status_pair.doubtful or status.base is not None:
         _settle_announced(lead.id, update, pull, world, rules, draft)
     if update is None and pull is None and not status.problem:
         draft.unchanged += 1
@@ -394,7 +394,7 @@ def _task_update(
         status.restore,
         "; ".join(reasons),
         tuple(changes),
-        in_doubt=doubtful and status.lead_status is not None,
+        in_doubt=doubtful and status.task_status is None and status.base is None,
     )
 
 

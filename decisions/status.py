@@ -13,8 +13,6 @@ from world import World
 
 MOST_RESTORES = 3
 NEWER_BY_MS = 60_000
-# So long all attempts at one write may take at the worst; then comes the time of doubt until the last has arrived.
-_ATTEMPTS_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +158,8 @@ def settle_task_write(
 ) -> Settled:
     """A task status that we announced is ours, and nobody's change.
 
-    `touched`: whether people changed the task's status after the write was sent, or, where it is what was written, when
-    that must have arrived; None where nothing tells.
+    `touched`: whether the task's status was changed after the write was sent; None where nothing tells, or where it is
+    what was written, but was set when that should have arrived.
     """
     if not write.status:
         return Settled(base)
@@ -188,7 +186,7 @@ def _settled(
     touched: bool | None,
 ) -> Settled:
     if fold(shown) == fold(written):
-        return Settled(base, doubtful=True) if touched is None else Settled(base if touched else moved)
+        return Settled(base, doubtful=True) if touched is None else Settled(moved)
     if before is None or fold(shown) != fold(before) or touched is False:
         return Settled(base)
     return Settled(moved) if touched else Settled(base, doubtful=True)
@@ -224,19 +222,20 @@ def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWr
 def _touched(
     lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World, rules: Rules
 ) -> bool | None:
-    """Whether people changed the task's status after our announced write was sent, or, where it is what was written,
-    after that must have arrived; None where nothing tells.
+    """Whether the task's status was changed after our announced write was sent; None where nothing tells, or where it
+    shows what was written, since a time when that should have arrived.
 
     The time in a status begins anew when a task is moved to another List, so it tells nothing of a task that was moved.
     """
     if not may_be_touched(link, task, write, rules):
         return False
     known, began = world.links.get(lead.id), world.status_since.get(task.id)
+    shown = fold(task.status) == fold(write.status)
     if began is None or (known is not None and known.elsewhere != task.elsewhere):
-        return None
-    if fold(task.status) != fold(write.status):
-        return began > write.sent
-    return _set_by_people(began, write, rules)
+        return False if shown else None
+    if shown:
+        return None if began > write.sent + rules.doubt_ms else False
+    return began > write.sent
 
 
 def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite, rules: Rules) -> bool:
@@ -262,19 +261,13 @@ def lead_touched_since(lead: Lead, write: AnnouncedLeadWrite, world: World, rule
 
 
 def _lead_touched(lead: Lead, write: AnnouncedLeadWrite, world: World, rules: Rules) -> bool | None:
-    """The same as `_touched` of the lead. Airtable tells only that it was after a moment, not when."""
+    """The same as `_touched`, of the lead."""
     asked = lead_touched_since(lead, write, world, rules)
     after = asked is not None and world.lead_after[asked]
-    return _set_by_people(world.airtable_now, write, rules) if after and _shows(lead, write) else after
+    if _shows(lead, write):
+        return None if after else False
+    return after
 
 
 def _shows(lead: Lead, write: AnnouncedLeadWrite) -> bool:
     return isinstance(lead.status, str) and fold(lead.status) == fold(write.status)
-
-
-def _set_by_people(moment: int, write: AnnouncedTaskWrite | AnnouncedLeadWrite, rules: Rules) -> bool | None:
-    """Whether a status equal to the one that we announced was set by people, who did so at this moment; None where it
-    may be one of our own later attempts."""
-    if moment <= write.sent + rules.doubt_ms:
-        return False
-    return True if moment > write.sent + rules.doubt_ms + _ATTEMPTS_MS else None

@@ -187,7 +187,7 @@ class _Run:
 
     def _again(self) -> list[Notice]:
         return [
-            Notice(lead, task, f"in a run that was cut off, or could not say so: {text}")
+            Notice(lead, task, f"decided in a run that was cut off, or could not say so: {text}")
             for lead, task, text in self._said_again
         ]
 
@@ -211,7 +211,7 @@ class _Run:
             1: {each.record_id for each in to_tasks if each.status is not None} - waiting,
             2: {each.record_id for each in made.lead_updates if each.status is not None} - waiting,
         }
-        before = [_Once(*each) for each in json.loads(self._state.value("undone") or "[]")]
+        before = [_Once(*each) for each in json.loads(self._state.value("seen_once") or "[]")]
         told = set(_seen_once(outcome.notices))
         undone = [each for each in dict.fromkeys((*before, *_seen_once(whole.notices))) if each not in told]
         notices = [
@@ -455,7 +455,7 @@ class _Run:
             for failure in (*outcome.left, *outcome.failed)
             if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
         }
-        values: dict[str, str | None] = {"untold": _as_text(outcome.to_tell), "undone": undone}
+        values: dict[str, str | None] = {"untold": _as_text(outcome.to_tell), "seen_once": undone}
         values["pace"] = str(self._tools.pace())
         values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted

@@ -353,8 +353,8 @@ MUTANTS = (
     Mutant(
         "a write without an answer that arrives for ever",
         "a status equal to one that was announced long ago counts as ours",
-        "tests/test_taken_back.py::test_a_status_set_hours_after_a_write_that_never_arrived_is_a_persons",
-        _replaced(decisions.status, "_set_by_people", _no),
+        "tests/test_taken_back.py::test_a_status_set_hours_after_a_write_that_never_arrived_is_not_taken_back_unsaid",
+        _replaced(decisions.status, "may_be_touched", _no),
     ),
     Mutant(
         "one service's time believed alone",
