@@ -9,6 +9,7 @@ from pathlib import Path
 from world import is_record_id
 
 VERSION = "1.0.0"
+_MOST_DIGITS = 9
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -19,6 +20,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--live-test goes with --check")
     if flags.yes and not flags.live_test:
         parser.error("--yes goes with --check --live-test")
+    if flags.demo and (flags.json or flags.report):
+        parser.error("--demo tells a story and has no report")
     return flags
 
 
@@ -77,6 +80,6 @@ def _record_id(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 0 up, or too large")
     return int(text)

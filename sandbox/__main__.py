@@ -27,8 +27,8 @@ def main() -> int:
             plan=options.plan,
             on_complaint=lambda text: print(f"sandbox: {text}", file=sys.stderr, flush=True),
         )
-    except (OSError, ValueError) as error:
-        print(f"sandbox: {error}", file=sys.stderr)
+    except (OSError, OverflowError, ValueError) as error:
+        print(f"sandbox: {error}; look at --port and --leads", file=sys.stderr)
         return 2
     with sandbox:
         if options.leads:
