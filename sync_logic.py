@@ -253,7 +253,8 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
         draft.wanted.append(wanted)
         return
     before = link
-    status_pair, link = settle(lead, before, task, world, rules)
+    status_pair, link = settle(lead, before, task, world)
+    ours = link.base != before.base
     task_write = world.task_writes.get(lead.id)
     if task_write is not None and task_write.task_id == task.id:
         link = with_texts_that_arrived(link, task, task_write)
@@ -272,7 +273,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
-    if known is not None and task_write is None:
+    if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and lead.id not in world.creates:
         draft.notices.extend(own_text_notices(lead, task))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decisions.content import ContentDecision
 from decisions.rules import Rules
-from decisions.status import NEWER_BY_MS, StatusDecision, lead_touched_since, may_be_touched, unmapped
+from decisions.status import NEWER_BY_MS, StatusDecision, may_be_touched, unmapped
 from models import KnownTask, Lead, Link, Wanted
 from status_map import fold
 from text import digest
@@ -22,11 +22,10 @@ def evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules
     if stale or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
     unasked = task.id not in world.status_since
-    if task_write and may_be_touched(link, task, task_write, rules) and unasked:
+    if task_write and may_be_touched(link, task, task_write) and unasked:
         return Wanted(task_status_since=frozenset({task.id}))
-    asked = lead_touched_since(lead, lead_write, world, rules) if lead_write else None
-    if asked is not None and asked not in world.lead_after:
-        return Wanted(lead_status_after=frozenset({asked}))
+    if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
+        return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
     if _differs_from_our_write(lead, link, world, rules) and _after_our_write(link) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({_after_our_write(link)}))
     if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:

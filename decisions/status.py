@@ -158,8 +158,7 @@ def settle_task_write(
 ) -> Settled:
     """A task status that we announced is ours, and nobody's change.
 
-    `touched`: whether the task's status was changed after the write was sent; None where nothing tells, or where it is
-    what was written, but was set when that should have arrived.
+    `touched`: whether the task's status changed after the write was sent; None where nothing tells.
     """
     if not write.status:
         return Settled(base)
@@ -186,24 +185,24 @@ def _settled(
     touched: bool | None,
 ) -> Settled:
     if fold(shown) == fold(written):
-        return Settled(base, doubtful=True) if touched is None else Settled(moved)
+        return Settled(moved)
     if before is None or fold(shown) != fold(before) or touched is False:
         return Settled(base)
     return Settled(moved) if touched else Settled(base, doubtful=True)
 
 
-def settle(lead: Lead, link: Link, task: KnownTask, world: World, rules: Rules) -> tuple[StatusPair, Link]:
+def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[StatusPair, Link]:
     """First of all: a value equal to one announced for that side is ours; it moves the base."""
     base, doubtful, taken_back = link.base, False, ""
     task_write = world.task_writes.get(lead.id)
     if task_write and task_write.task_id == task.id:
-        settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world, rules))
+        settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world))
         base, doubtful = settled.base, settled.doubtful
         if base != link.base and fold(task.status) != fold(task_write.status):
             taken_back = task_write.status
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
-        settled = settle_lead_write(base, lead.status, lead_write, _lead_touched(lead, lead_write, world, rules))
+        settled = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
         base, doubtful = settled.base, doubtful or settled.doubtful
     restores = restores_so_far(link, base) if base is not None else 0
     link = having(link, base=base, restores=restores)
@@ -219,55 +218,28 @@ def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWr
     return having(link, base=settle_task_write(link.base, task.status, write, touched=False).base)
 
 
-def _touched(
-    lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World, rules: Rules
-) -> bool | None:
-    """Whether the task's status was changed after our announced write was sent; None where nothing tells, or where it
-    shows what was written, since a time when that should have arrived.
+def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
+    """Whether the task's status was changed after our announced write was sent; None where nothing tells.
 
     The time in a status begins anew when a task is moved to another List, so it tells nothing of a task that was moved.
     """
-    if not may_be_touched(link, task, write, rules):
+    if not may_be_touched(link, task, write):
         return False
     known, began = world.links.get(lead.id), world.status_since.get(task.id)
-    shown = fold(task.status) == fold(write.status)
     if began is None or (known is not None and known.elsewhere != task.elsewhere):
-        return False if shown else None
-    if shown:
-        return None if began > write.sent + rules.doubt_ms else False
+        return None
     return began > write.sent
 
 
-def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite, rules: Rules) -> bool:
-    """Whether a task that has its old status, or the one that we announced, was written to so late that this may be
-    people's doing.
+def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> bool:
+    """Whether a task that still has its old status was written to after our announced write was sent.
 
     A second of margin: the time of sending comes from the whole seconds of a `Date` header.
     """
-    if not write.status:
-        return False
-    if fold(task.status) == fold(write.status):
-        return task.updated > write.sent + rules.doubt_ms + 1000
     unchanged = link.base is not None and fold(task.status) == fold(link.base[1])
-    return unchanged and task.updated > write.sent + 1000
-
-
-def lead_touched_since(lead: Lead, write: AnnouncedLeadWrite, world: World, rules: Rules) -> tuple[str, int] | None:
-    """The lead, and the moment after which a change of its status may be people's; None where that is still to come."""
-    if not _shows(lead, write):
-        return lead.id, write.sent
-    by = write.sent + rules.doubt_ms
-    return (lead.id, by) if world.airtable_now > by else None
-
-
-def _lead_touched(lead: Lead, write: AnnouncedLeadWrite, world: World, rules: Rules) -> bool | None:
-    """The same as `_touched`, of the lead."""
-    asked = lead_touched_since(lead, write, world, rules)
-    after = asked is not None and world.lead_after[asked]
-    if _shows(lead, write):
-        return None if after else False
-    return after
-
-
-def _shows(lead: Lead, write: AnnouncedLeadWrite) -> bool:
-    return isinstance(lead.status, str) and fold(lead.status) == fold(write.status)
+    return (
+        bool(write.status)
+        and unchanged
+        and fold(task.status) != fold(write.status)
+        and (task.updated > write.sent + 1000)
+    )

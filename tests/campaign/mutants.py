@@ -351,12 +351,6 @@ MUTANTS = (
         _replaced(sync_logic, "task_write_may_arrive", _no),
     ),
     Mutant(
-        "a write without an answer that arrives for ever",
-        "a status equal to one that was announced long ago counts as ours",
-        "tests/test_taken_back.py::test_a_status_set_hours_after_a_write_that_never_arrived_is_not_taken_back_unsaid",
-        _replaced(decisions.status, "may_be_touched", _no),
-    ),
-    Mutant(
         "one service's time believed alone",
         "a time that both the other service and this machine contradict moves the watermark",
         "tests/test_hostile_services.py::test_one_date_an_hour_ahead_hides_no_later_change",
