@@ -256,7 +256,7 @@ def test_a_redirect_in_the_middle_of_the_writes_makes_nothing_twice(scene: Scene
     assert len(scene.clickup.tasks()) == 4
 
 
-def test_a_redirect_to_what_is_no_address_fails_one_lead_and_is_reported(scene: Scene) -> None:
+def test_a_redirect_to_what_is_no_address_stops_no_other_lead_and_makes_nothing_twice(scene: Scene) -> None:
     for number in range(6):
         scene.lead("NEW", f"Lead {number}")
     creates = itertools.count()
