@@ -167,7 +167,7 @@ class Link:
     `details` are digests of the lead's values that were last brought to the task. `answered_*` are digests of what
     ClickUp answered to our own last write ("" for never), `seen_*` what was last read. `restores` counts the times
     the task was put back without a change of the lead. `elsewhere` says why listings of the List do not show the task.
-    `passed` is a status without a row that the lead has shown since the base, "" for none. `task_written` is
+    `passed` is another status that the lead has shown since the base, "" for none. `task_written` is
     the task's time of change since our own last write to it, `lead_written` is when our own last write of the lead's
     status was answered: Unix milliseconds in the clock of the service, 0 for never. A reading that is older shows what
     stood there before.

@@ -16,11 +16,12 @@ from decisions.content import ContentDecision, decide_content, own_text_notices,
 from decisions.evidence import (
     evidence_wanted,
     lead_may_be_older,
+    lead_may_show_our_write,
     lead_write_may_arrive,
     task_may_be_older,
     task_write_may_arrive,
 )
-from decisions.kept import as_seen, found_link, having, restores_so_far
+from decisions.kept import as_seen, as_shown, found_link, having, with_base
 from decisions.links import Adopted, Linked, Undecided, Unlinked, link_notices, notices_without_lead, resolve
 from decisions.rules import Rules
 from decisions.status import (
@@ -29,7 +30,6 @@ from decisions.status import (
     decide_status,
     settle,
     with_status_that_arrived,
-    without_row,
 )
 from models import (
     Change,
@@ -94,7 +94,7 @@ class _Draft:
         self.creates: list[CreateTask] = []
         self.task_updates: list[UpdateTask] = []
         self.lead_updates: list[UpdateLead] = []
-        self.links: list[Link] = []
+        self.links: dict[str, Link] = {}
         self.settled_creates: set[str] = set()
         self.settled_task_writes: set[str] = set()
         self.settled_lead_writes: set[str] = set()
@@ -106,12 +106,15 @@ class _Draft:
         self.verdicts: dict[str, str] = {}
         self.wanted: list[Wanted] = []
 
+    def keep(self, link: Link) -> None:
+        self.links[link.record_id] = link
+
     def plan(self) -> Plan:
         return Plan(
             tuple(self.creates),
             tuple(self.task_updates),
             tuple(self.lead_updates),
-            tuple(self.links),
+            tuple(self.links.values()),
             frozenset(self.settled_creates),
             frozenset(self.settled_task_writes),
             frozenset(self.settled_lead_writes),
@@ -163,7 +166,7 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     draft.settled_task_writes.add(record_id)
     link = index.world.links.get(record_id)
     if record_id in index.world.lead_writes and link is not None:
-        draft.links.append(having(link, base=None))  # whether it arrived shows only if the row is restored
+        draft.keep(with_base(link, None))  # whether it arrived shows only if the row is restored
     write = index.world.task_writes.get(record_id)
     if write is not None and write.task_id not in index.world.tasks:
         draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))
@@ -181,15 +184,15 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
     Of a deleted task it is kept that it is, or a later run would answer from memory that the lead has one. A task whose
     status moved stays as it was last seen, where this is a run of other leads: the run that decides it has to see that.
     """
-    taken = {link.task_id for link in draft.links}
-    linked = {link.record_id for link in draft.links}
+    taken = {link.task_id for link in draft.links.values()}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
-        if link is None or task_id in taken:
+        if link is None:
             continue
-        if task is TaskGone.DELETED and link.elsewhere != DELETED and link.record_id not in linked:
-            draft.links.append(having(link, elsewhere=DELETED))
-        if not isinstance(task, KnownTask):
+        kept = draft.links.get(link.record_id, link)
+        if task is TaskGone.DELETED and kept.task_id == task_id and kept.elsewhere != DELETED:
+            draft.keep(having(kept, elsewhere=DELETED))
+        if not isinstance(task, KnownTask) or task_id in taken:
             continue
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         if gone or (link.record_id not in decided and not _moved(link, task)):
@@ -198,7 +201,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             if gone and write is not None and write.task_id == task_id:
                 seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
-                draft.links.append(seen)
+                draft.keep(seen)
             draft.unchanged += int(not gone)
 
 
@@ -212,6 +215,7 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
         )
         (draft.left if resolution.left else draft.failed).append(failure)
         draft.verdicts[lead.id] = resolution.error
+        _keep_shown(lead, index, rules, draft)
     elif isinstance(resolution, Unlinked):
         draft.verdicts[lead.id] = resolution.reason
         if resolution.create and not lead.description:
@@ -267,10 +271,11 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
             Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again", look=True)
         )
         draft.verdicts[lead.id] = _NOT_SHOWN
+        _keep_shown(lead, index, rules, draft)
         return
-    link = _moved_on(lead, link, status, content, rules)
+    link = _moved_on(lead, link, status, content)
     if link is not known and link != known:
-        draft.links.append(link)
+        draft.keep(link)
     draft.settled_creates.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and not ours:
@@ -303,12 +308,20 @@ def _settle_announced(
         draft.settled_lead_writes.add(record_id)
 
 
-def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision, rules: Rules) -> Link:
-    """The link with what this reading alone settles: a base, a status without a row, texts that need not be written."""
-    if status.base is not None:
-        link = having(link, base=status.base, restores=restores_so_far(link, status.base), passed="")
-    elif isinstance(lead.status, str) and lead.status and without_row(lead.status, rules):
-        link = having(link, passed=lead.status)
+def _keep_shown(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
+    """Of a pair that is not decided it is kept all the same what its lead shows."""
+    link = index.world.links.get(lead.id)
+    if link is None or lead_may_show_our_write(lead, link, index.world, rules):
+        return
+    shown = as_shown(link, lead)
+    if shown is not link:
+        draft.keep(shown)
+
+
+def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision) -> Link:
+    """The link with what this reading alone settles: a base, or what the lead shows beside it; texts that need not be
+    written."""
+    link = as_shown(link, lead) if status.base is None else with_base(link, status.base)
     if content.name is None and content.description is None:
         link = having(link, name=digest(lead.name), details=lead.details)
     return link
@@ -348,7 +361,8 @@ def _report_comings_and_goings(lead: Lead, task: KnownTask, known: Link, status:
         text = f"the task was moved from '{visible(known.seen_status)}' back to '{visible(task.status)}'"
         text += "; only the lead's status changed, and is taken"
         draft.notices.append(Notice(lead.id, task.id, text, phase=1, once=True))
-    if status.lead_status is not None and known.passed:
+    at_base = isinstance(lead.status, str) and fold(lead.status) == fold(known.base[0])
+    if status.lead_status is not None and known.passed and at_base:
         text = f"the lead's status went from '{visible(known.passed)}' back to '{visible(known.base[0])}'"
         text += "; only the task's status changed, and is taken"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2, once=True))

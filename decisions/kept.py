@@ -35,6 +35,21 @@ def as_seen(link: Link, task: KnownTask) -> Link:
     )
 
 
+def as_shown(link: Link, lead: Lead) -> Link:
+    """The link with a status of its lead that the base does not hold: put back, it would leave no other trace."""
+    if not isinstance(lead.status, str) or lead.status == "":
+        return link
+    if link.base is None or fold(lead.status) == fold(link.base[0]):
+        return link
+    return having(link, passed=lead.status)
+
+
+def with_base(link: Link, base: tuple[str, str] | None) -> Link:
+    """The link with what both sides agree on now; what the lead has shown before that is forgotten."""
+    restores = 0 if base is None else restores_so_far(link, base)
+    return having(link, base=base, restores=restores, passed="")
+
+
 def restores_so_far(link: Link, base: tuple[str, str]) -> int:
     """Restores are counted until the lead changes."""
     same_lead = link.base is not None and fold(link.base[0]) == fold(base[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decisions.kept import having, restores_so_far
+from decisions.kept import with_base
 from decisions.rules import Rules
 from models import AnnouncedLeadWrite, AnnouncedTaskWrite, KnownTask, Lead, Link, NotText
 from status_map import fold
@@ -204,18 +204,19 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     if lead_write and lead_write.task_id == task.id:
         settled = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
         base, doubtful = settled.base, doubtful or settled.doubtful
-    restores = restores_so_far(link, base) if base is not None else 0
-    link = having(link, base=base, restores=restores)
+    if base != link.base:
+        link = with_base(link, base)
     newer = False
     began = world.status_since.get(task.id)
     if base is None and began is not None:
         newer = bool(world.lead_before.get((lead.id, began - NEWER_BY_MS)))
-    return StatusPair(lead.status, task.status, base, restores, newer, doubtful, taken_back), link
+    return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, taken_back), link
 
 
 def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
     """The link of a lead that is not in the table: a status that we announced and the task bears was brought."""
-    return having(link, base=settle_task_write(link.base, task.status, write, touched=False).base)
+    base = settle_task_write(link.base, task.status, write, touched=False).base
+    return link if base == link.base else with_base(link, base)
 
 
 def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:

@@ -401,6 +401,89 @@ def test_a_lead_that_comes_back_to_its_old_status_by_one_without_a_row_is_not_wr
     assert direct.run().told(lead) == "", "it is told once"
 
 
+@pytest.mark.parametrize("why", ["phase 2 alone", "refused", "task left alone", "cell mistyped", "killed"])
+def test_a_status_that_a_run_saw_and_did_not_carry_over_is_not_put_back_unsaid(direct: DirectScene, why: str) -> None:
+    """Danger: the lead is as at the base again, so nothing but the task seems to have changed."""
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    see_and_not_carry_over(why, direct, lead, task)
+    direct.later()
+    direct.edit(lead, Status="NEW")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    run = direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+    assert "went from 'CONTACTED' back to 'NEW'" in run.told(lead)
+    assert direct.quiet().told(lead) == "", "it is told once"
+
+
+def see_and_not_carry_over(why: str, direct: DirectScene, lead: str, task: str) -> None:
+    if why == "killed":
+        killed_after_the_first("update_task", direct)
+    elif why == "phase 2 alone":
+        direct.run("--phase", "2")
+    elif why == "refused":
+        direct.clickup.make_private(task)
+        assert direct.run().code == 1
+        direct.clickup.make_private(task, False)
+    elif why == "task left alone":
+        direct.clickup.add_status("blocked")
+        direct.clickup.set_status(task, "blocked")
+        direct.later()
+        direct.run(IGNORED_STATUSES="blocked")
+    else:
+        direct.set_cell(lead, "not/an/id")
+        assert direct.run().code == 1
+        direct.set_cell(lead, task)
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_what_a_lead_showed_before_its_pair_was_in_step_is_not_told_later(direct: DirectScene, carried: bool) -> None:
+    lead, task = direct.pair("NEW")
+    seen = [("CONTACTED", ("--phase", "2")), ("CONTACTED", ()), ("NEW", ("--phase", "2")), ("NEW", ())]
+    for status, flags in seen if carried else (seen[0], seen[3]):
+        direct.edit(lead, Status=status)
+        direct.later()
+        direct.run(*flags)
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    assert direct.run().told(lead) == ""
+    assert direct.status(lead) == "QUALIFIED"
+
+
+def test_a_blank_lead_is_not_said_to_be_back_at_its_old_status(direct: DirectScene) -> None:
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    direct.run("--phase", "2")
+    direct.edit(lead, Status=None)
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    told = direct.run().told(lead)
+    assert "was empty, and is filled" in told
+    assert "back to" not in told
+    assert direct.status(lead) == "QUALIFIED"
+
+
+def test_texts_taken_back_after_a_run_died_are_named_where_people_edited_the_task(direct: DirectScene) -> None:
+    """Danger: whether the write arrived cannot be told any more, the task keeps people's texts, and nobody is told."""
+    lead, task = direct.pair("NEW", name="Ada", Email="old@example.com")
+    direct.edit(lead, Name="Grace", Email="new@example.com")
+    direct.later()
+    killed_after_the_first("update_task", direct)
+    direct.clickup.rename(task, "call her on Monday")
+    direct.clickup.describe(task, "She prefers the evening.")
+    direct.edit(lead, Name="Ada", Email="old@example.com")
+    direct.later()
+    told = direct.run().told(lead)
+    assert "keeps 'call her on Monday'" in told
+    assert "theirs stays" in told
+    shown = direct.clickup.task(task)
+    assert (shown["name"], shown["description"]) == ("call her on Monday", "She prefers the evening.")
+    assert direct.quiet().told(lead) == "", "it is told once"
+
+
 def test_a_task_moved_to_and_fro_under_a_blank_lead_still_leads_back(direct: DirectScene) -> None:
     lead, task = direct.pair("CONTACTED")
     direct.edit(lead, Status=None)
