@@ -402,8 +402,7 @@ class CarryingOut:
 
     def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
         if not error.outcome_unknown:
-            if update.status is not None:
-                self._take_back_announcements(leads=(update.record_id,))
+            self._take_back_announcements(leads=(update.record_id,))
             self._lead_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
             if update.status is not None:

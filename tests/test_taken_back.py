@@ -7,18 +7,7 @@ import dataclasses
 import pytest
 
 from tests.campaign.wire import DirectScene, Fate
-
-
-def killed_after_the_first(route: str, direct: DirectScene) -> None:
-    """A run that dies when the first such request has had its effect."""
-    fate = Fate()
-
-    def die() -> None:
-        fate.dead = True
-
-    direct.sandbox.faults.after(route, die)
-    assert direct.killed_run(fate) is None
-    direct.sandbox.faults.clear()
+from tests.troubles import killed_after_the_first
 
 
 def test_a_name_that_is_taken_back_after_a_run_died_is_taken_back_on_the_task(direct: DirectScene) -> None:

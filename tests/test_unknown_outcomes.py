@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -10,10 +11,11 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Request
 from state import State
-from tests.campaign.wire import Killed
+from tests.campaign.wire import DirectScene, Killed
 from tests.scene import Scene
 from tests.troubles import (
     IDLE,
+    killed_after_the_first,
     run_and_clear,
 )
 
@@ -221,3 +223,55 @@ def test_one_task_that_cannot_be_seen_any_more_hides_of_no_other_since_when_it_h
     scene.sandbox.faults.after("list_tasks", lambda: scene.clickup.make_private(hidden))
     scene.run()
     assert [scene.status(lead) for lead, task in pairs if task != hidden] == ["CONTACTED"] * 4
+
+
+def test_a_status_in_doubt_is_not_answered_by_an_adoption_in_phase_1_alone(direct: DirectScene) -> None:
+    """Danger: the write that would settle the doubt is left to Phase 2, and the doubt is forgotten all the same."""
+    direct.clickup.plan = "free"
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later(61)
+    killed_after_the_first("update_task", direct)
+    direct.later(10)
+    direct.clickup.set_status(task, "in progress")
+    direct.set_cell(lead, None)
+    direct.later(61)
+    assert direct.run("--phase", "1").writes == ["airtable update_records"]
+    direct.later()
+    run = direct.run()
+    assert [each["winner"] for each in run.report["conflicts"]] == ["clickup"]
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_lead_write_in_doubt_is_not_answered_by_a_refused_adoption(direct: DirectScene) -> None:
+    """Danger: the refused cell takes the announced status with it, and a status put back is overwritten unsaid."""
+    direct.airtable.switches = dataclasses.replace(direct.airtable.switches, field_times="refused")
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    killed_after_the_first("update_records", direct)
+    direct.later(10)
+    direct.edit(lead, Status="CONTACTED")
+    direct.set_cell(lead, None)
+    direct.later()
+    direct.sandbox.faults.add("429", service="airtable", route="update_records", times=1_000)
+    direct.sandbox.faults.add("429", service="clickup", route="update_task", times=1_000)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    direct.later()
+    run = direct.run()
+    assert [each["winner"] for each in run.report["conflicts"]] == ["airtable"]
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_clock_that_was_ahead_makes_no_later_run_wait_for_it(direct: DirectScene) -> None:
+    direct.pair("NEW")
+    direct.state_file.unlink()
+    lead = direct.lead("NEW", "second")
+    direct.clickup.date_ahead = 240.0
+    assert direct.run(SYNC_TIME_BUDGET_SECONDS="30").code == 1
+    direct.clickup.date_ahead = 0.0
+    run = direct.run()
+    assert run.report["seconds"] < 150
+    direct.assert_linked(lead, direct.named_by(lead))

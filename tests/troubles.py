@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Clock, Request
-from tests.campaign.wire import Killed
+from tests.campaign.wire import DirectScene, Fate, Killed
 from tests.scene import START, Run, Scene
 
 IDLE = ["airtable list_records_post", "clickup list_tasks"]
@@ -46,6 +46,18 @@ def run_killed_at(scene: Scene, where: type[object], method: str) -> None:
         with pytest.raises(Killed):
             scene.run()
     scene.later()
+
+
+def killed_after_the_first(route: str, direct: DirectScene) -> None:
+    """A run that dies when the first such request has had its effect."""
+    fate = Fate()
+
+    def die() -> None:
+        fate.dead = True
+
+    direct.sandbox.faults.after(route, die)
+    assert direct.killed_run(fate) is None
+    direct.sandbox.faults.clear()
 
 
 def put_elsewhere(scene: Scene, task: str, where: str) -> None:
