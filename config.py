@@ -59,6 +59,7 @@ _ENV_FILE = Path(".env")
 _OUR_PREFIXES = ("AIRTABLE_", "CLICKUP_", "SYNC_")
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_HOURS = 8_760.0
+_LONGEST_FILE_NAME = 200
 _MOST_CALLS = 1_000_000_000
 _NO_SETTING = "is not a setting and has no effect"
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
@@ -479,9 +480,15 @@ def _state_file_fault(value: str) -> str:
             return f"the folder {path.parent} does not exist; create it"
         if not path.is_absolute() and not _current_folder_exists():
             return "the current folder was deleted; start it in another, or give the whole path"
+        return _file_name_fault(Path(os.path.realpath(path)).name)
     except (OSError, RuntimeError) as error:
         return f"this is no usable path ({error}); write another"
-    return ""
+
+
+def _file_name_fault(name: str) -> str:
+    if len(os.fsencode(name)) <= _LONGEST_FILE_NAME:
+        return ""
+    return f"the file's name is longer than {_LONGEST_FILE_NAME} bytes, and longer ones come beside it; shorten it"
 
 
 def _current_folder_exists() -> bool:

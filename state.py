@@ -550,12 +550,15 @@ class State:
 def set_aside(path: Path, suffix: str) -> Path:
     """Rename a state file that is not to be used any more, and answer its new path. Raises StateError."""
     aside = _beside(path, suffix)
-    if aside.exists():
-        raise StateError(f"{path} cannot be set aside: there is a file {aside} already", "move one of the two away")
-    for ending in ("", "-wal", "-shm"):
-        old = _beside(path, ending)
-        if old.exists():
-            old.rename(_beside(aside, ending))
+    try:
+        if aside.exists():
+            raise StateError(f"{path} cannot be set aside: there is a file {aside} already", "move one of the two away")
+        for ending in ("", "-wal", "-shm"):
+            old = _beside(path, ending)
+            if old.exists():
+                old.rename(_beside(aside, ending))
+    except OSError as error:
+        raise StateError(f"{path} cannot be set aside: {error}", "check the folder's permissions") from error
     return aside
 
 

@@ -16,7 +16,6 @@ from decisions.content import ContentDecision, decide_content, own_text_notices,
 from decisions.evidence import (
     evidence_wanted,
     lead_may_be_older,
-    lead_may_show_our_write,
     lead_write_may_arrive,
     task_may_be_older,
     task_write_may_arrive,
@@ -54,7 +53,7 @@ LEAD_GONE = "not in the table"
 
 _ASKED_IN_VAIN = (
     "an earlier request for its task got no answer, and ClickUp lists no such task, so it gets one now; a task that "
-    "was moved to another List right after that request would be a second one"
+    "was moved to another List or made private right after that request would be a second one"
 )
 _NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
@@ -94,7 +93,7 @@ class _Draft:
         self.creates: list[CreateTask] = []
         self.task_updates: list[UpdateTask] = []
         self.lead_updates: list[UpdateLead] = []
-        self.links: dict[str, Link] = {}
+        self.links: list[Link] = []
         self.settled_creates: set[str] = set()
         self.settled_task_writes: set[str] = set()
         self.settled_lead_writes: set[str] = set()
@@ -106,15 +105,12 @@ class _Draft:
         self.verdicts: dict[str, str] = {}
         self.wanted: list[Wanted] = []
 
-    def keep(self, link: Link) -> None:
-        self.links[link.record_id] = link
-
     def plan(self) -> Plan:
         return Plan(
             tuple(self.creates),
             tuple(self.task_updates),
             tuple(self.lead_updates),
-            tuple(self.links.values()),
+            tuple(self.links),
             frozenset(self.settled_creates),
             frozenset(self.settled_task_writes),
             frozenset(self.settled_lead_writes),
@@ -164,9 +160,6 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     draft.verdicts[record_id] = LEAD_GONE
     draft.settled_lead_writes.add(record_id)
     draft.settled_task_writes.add(record_id)
-    link = index.world.links.get(record_id)
-    if record_id in index.world.lead_writes and link is not None:
-        draft.keep(with_base(link, None))  # whether it arrived shows only if the row is restored
     write = index.world.task_writes.get(record_id)
     if write is not None and write.task_id not in index.world.tasks:
         draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))
@@ -184,15 +177,20 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
     Of a deleted task it is kept that it is, or a later run would answer from memory that the lead has one. A task whose
     status moved stays as it was last seen, where this is a run of other leads: the run that decides it has to see that.
     """
-    taken = {link.task_id for link in draft.links.values()}
+    taken = {link.task_id for link in draft.links}
+    for record_id in decided & index.world.lead_writes.keys():
+        former = index.world.links.get(record_id)
+        if former is not None and index.world.leads[record_id] is None and former.task_id not in taken:
+            draft.links.append(with_base(former, None))  # whether it arrived shows only if the row is restored
+            taken.add(former.task_id)
+    linked = {link.record_id for link in draft.links}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
-        if link is None:
+        if link is None or task_id in taken:
             continue
-        kept = draft.links.get(link.record_id, link)
-        if task is TaskGone.DELETED and kept.task_id == task_id and kept.elsewhere != DELETED:
-            draft.keep(having(kept, elsewhere=DELETED))
-        if not isinstance(task, KnownTask) or task_id in taken:
+        if task is TaskGone.DELETED and link.elsewhere != DELETED and link.record_id not in linked:
+            draft.links.append(having(link, elsewhere=DELETED))
+        if not isinstance(task, KnownTask):
             continue
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         if gone or (link.record_id not in decided and not _moved(link, task)):
@@ -201,7 +199,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             if gone and write is not None and write.task_id == task_id:
                 seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
-                draft.keep(seen)
+                draft.links.append(seen)
             draft.unchanged += int(not gone)
 
 
@@ -215,7 +213,6 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
         )
         (draft.left if resolution.left else draft.failed).append(failure)
         draft.verdicts[lead.id] = resolution.error
-        _keep_shown(lead, index, rules, draft)
     elif isinstance(resolution, Unlinked):
         draft.verdicts[lead.id] = resolution.reason
         if resolution.create and not lead.description:
@@ -271,11 +268,10 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
             Failure(lead.id, task.id, 0, _NOT_SHOWN, "nothing to do: a later run reads it again", look=True)
         )
         draft.verdicts[lead.id] = _NOT_SHOWN
-        _keep_shown(lead, index, rules, draft)
         return
     link = _moved_on(lead, link, status, content)
     if link is not known and link != known:
-        draft.keep(link)
+        draft.links.append(link)
     draft.settled_creates.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and not ours:
@@ -308,16 +304,6 @@ def _settle_announced(
         draft.settled_lead_writes.add(record_id)
 
 
-def _keep_shown(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
-    """Of a pair that is not decided it is kept all the same what its lead shows."""
-    link = index.world.links.get(lead.id)
-    if link is None or lead_may_show_our_write(lead, link, index.world, rules):
-        return
-    shown = as_shown(link, lead)
-    if shown is not link:
-        draft.keep(shown)
-
-
 def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision) -> Link:
     """The link with what this reading alone settles: a base, or what the lead shows beside it; texts that need not be
     written."""
@@ -346,9 +332,15 @@ def _report_pair(
     if lead.status == "" and status.lead_status is not None and (pair.base is None or pair.base[0]):
         text = f"the lead's status was empty, and is filled with that of the task, '{visible(task.status)}'"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2))
-    if pair.taken_back and status.lead_status is not None:
-        text = f"'{visible(pair.taken_back)}' was written in a run that was cut off, and taken back in ClickUp since"
-        draft.notices.append(Notice(lead.id, task.id, f"{text}; the lead follows", phase=2, once=True))
+    sent = "was sent in a run that was cut off, and taken back in"
+    if pair.undone_on_task and status.lead_status is not None:
+        text = f"'{visible(pair.undone_on_task)}' {sent} ClickUp since; the lead follows"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=2, once=True))
+    if pair.undone_on_lead and status.task_status is not None:
+        text = (
+            f"'{visible(pair.undone_on_lead)}' {sent} Airtable since; the task, now '{visible(task.status)}', follows"
+        )
+        draft.notices.append(Notice(lead.id, task.id, text, phase=1, once=True))
     writes = content.name is not None or content.description is not None
     draft.notices.extend(Notice(lead.id, task.id, text, phase=int(writes)) for text in content.notices)
 

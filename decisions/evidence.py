@@ -56,13 +56,6 @@ def lead_may_be_older(lead: Lead, link: Link, status: StatusDecision, world: Wor
     return another and not world.lead_after[lead.id, write.sent]
 
 
-def lead_may_show_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:
-    """Whether a status that the base does not hold may be our own, or what stood there before it."""
-    write = world.lead_writes.get(lead.id)
-    ours = write is not None and isinstance(lead.status, str) and fold(lead.status) == fold(write.status)
-    return ours or _differs_from_our_write(lead, link, world, rules)
-
-
 def lead_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
     """Whether a write of the lead's status whose outcome is not known may be carried out, or be shown, only later.
 

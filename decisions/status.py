@@ -20,7 +20,8 @@ class StatusPair:
     """The two statuses now, the base, and what is known of how they came to be.
 
     `newer`: without a base, ClickUp's status is provably the newer by more than a minute. `doubtful`: one of our own
-    writes may or may not have been undone by a person. `taken_back`: the status of such a write that a person undid.
+    writes may or may not have been undone by a person. `undone_on_task`, `undone_on_lead`: the status of such a write
+    that a person undid.
     """
 
     lead: str | NotText
@@ -29,7 +30,8 @@ class StatusPair:
     restores: int = 0
     newer: bool = False
     doubtful: bool = False
-    taken_back: str = ""
+    undone_on_task: str = ""
+    undone_on_lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +195,18 @@ def _settled(
 
 def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[StatusPair, Link]:
     """First of all: a value equal to one announced for that side is ours; it moves the base."""
-    base, doubtful, taken_back = link.base, False, ""
+    base, doubtful, undone_on_task, undone_on_lead = link.base, False, "", ""
     task_write = world.task_writes.get(lead.id)
     if task_write and task_write.task_id == task.id:
         settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world))
         base, doubtful = settled.base, settled.doubtful
         if base != link.base and fold(task.status) != fold(task_write.status):
-            taken_back = task_write.status
+            undone_on_task = task_write.status
     lead_write = world.lead_writes.get(lead.id)
     if lead_write and lead_write.task_id == task.id:
         settled = settle_lead_write(base, lead.status, lead_write, world.lead_after[lead.id, lead_write.sent])
+        if settled.base != base and isinstance(lead.status, str) and fold(lead.status) != fold(lead_write.status):
+            undone_on_lead = lead_write.status
         base, doubtful = settled.base, doubtful or settled.doubtful
     if base != link.base:
         link = with_base(link, base)
@@ -210,7 +214,8 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     began = world.status_since.get(task.id)
     if base is None and began is not None:
         newer = bool(world.lead_before.get((lead.id, began - NEWER_BY_MS)))
-    return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, taken_back), link
+    undone = (undone_on_task, undone_on_lead)
+    return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, *undone), link
 
 
 def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:

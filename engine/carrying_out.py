@@ -794,9 +794,14 @@ def _made_at(lead: Lead | None) -> float | None:
         return None
 
 
-def claims(made: Plan) -> frozenset[str]:
-    """The leads whose tasks have yet to get their marker; a link is kept only once it is set."""
-    return frozenset(update.record_id for update in made.task_updates if update.set_marker)
+def claims(made: Plan, links: Mapping[str, Link]) -> frozenset[str]:
+    """The leads whose tasks have yet to get their first marker; a new link is kept only once it is set."""
+    pairs = {(link.record_id, link.task_id) for link in links.values()}
+    return frozenset(
+        update.record_id
+        for update in made.task_updates
+        if update.set_marker and (update.record_id, update.task_id) not in pairs
+    )
 
 
 def _phase_of(conflict: Conflict) -> int:

@@ -106,7 +106,7 @@ class _Run:
             return dataclasses.replace(outcome, plan=made, doubt=doubt, notices=(*outcome.notices, *stop))
         if brake:
             raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
-        claimed = claims(whole)
+        claimed = claims(whole, reading.world().links)
         self._said_again = self._untold(made)
         outcome = dataclasses.replace(outcome, notices=(*self._again(), *outcome.notices))
         self._keep_readings(reading, made, claimed, setup)

@@ -390,7 +390,7 @@ def test_a_lead_that_comes_back_to_its_old_status_by_one_without_a_row_is_not_wr
     assert direct.run().told(lead) == "", "it is told once"
 
 
-@pytest.mark.parametrize("why", ["phase 2 alone", "refused", "task left alone", "cell mistyped", "killed"])
+@pytest.mark.parametrize("why", ["phase 2 alone", "refused", "task left alone", "killed", "unmarked"])
 def test_a_status_that_a_run_saw_and_did_not_carry_over_is_not_put_back_unsaid(direct: DirectScene, why: str) -> None:
     """Danger: the lead is as at the base again, so nothing but the task seems to have changed."""
     lead, task = direct.pair("NEW")
@@ -412,19 +412,42 @@ def see_and_not_carry_over(why: str, direct: DirectScene, lead: str, task: str) 
         killed_after_the_first("update_task", direct)
     elif why == "phase 2 alone":
         direct.run("--phase", "2")
+    elif why == "unmarked":
+        direct.clickup.set_marker(task, "")
+        direct.later()
+        direct.sandbox.faults.add("500", when="before", route="set_field", times=50)
+        assert direct.run().code == 1
+        direct.sandbox.faults.clear()
     elif why == "refused":
         direct.clickup.make_private(task)
         assert direct.run().code == 1
         direct.clickup.make_private(task, False)
-    elif why == "task left alone":
+    else:
         direct.clickup.add_status("blocked")
         direct.clickup.set_status(task, "blocked")
         direct.later()
         direct.run(IGNORED_STATUSES="blocked")
-    else:
-        direct.set_cell(lead, "not/an/id")
-        assert direct.run().code == 1
-        direct.set_cell(lead, task)
+
+
+@pytest.mark.parametrize("winner", ["airtable", "clickup"])
+def test_a_lead_put_back_after_a_write_that_never_came_is_not_carried_over_unsaid(
+    direct: DirectScene, winner: str
+) -> None:
+    """Danger: nothing tells the lead that was put back from one that was written to, and the task's change is gone."""
+    lead, task = direct.pair("QUALIFIED")
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    direct.sandbox.faults.add("503", when="before", route="update_records", times=50)
+    assert direct.run(CONFLICT_WINNER=winner).code == 1
+    direct.sandbox.faults.clear()
+    direct.edit(lead, Status="LOST")
+    direct.later(10)
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later()
+    run = direct.run(CONFLICT_WINNER=winner)
+    assert direct.task_status(task) == "complete"
+    assert "taken back in Airtable since; the task, now 'in progress', follows" in run.told(lead)
+    assert direct.quiet().told(lead) == ""
 
 
 @pytest.mark.parametrize("carried", [True, False])
@@ -743,3 +766,24 @@ def test_a_lead_that_went_by_an_ignored_status_and_back_is_named_though_a_write_
     direct.later(61)
     run = direct.run()
     assert run.report["conflicts"] or "from 'NURTURE' back to 'NEW'" in run.told(lead)
+
+
+def test_a_task_that_was_given_to_another_lead_while_a_write_to_its_old_one_was_in_doubt_crashes_nothing(
+    direct: DirectScene,
+) -> None:
+    """Danger: what is noted of the lead that is gone takes the task's link from the lead that has it now."""
+    heir, gone = sorted(direct.lead("NEW", name) for name in ("one", "two"))
+    direct.run()
+    direct.later()
+    of_heir, task = direct.named_by(heir), direct.named_by(gone)
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    killed_after_the_first("update_records", direct)
+    direct.airtable.delete(gone)
+    direct.set_cell(heir, task)
+    direct.clickup.set_marker(task, heir)
+    direct.clickup.delete(of_heir)
+    direct.later()
+    direct.run()
+    direct.assert_linked(heir, task)
+    direct.quiet()
