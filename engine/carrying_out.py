@@ -796,11 +796,11 @@ def _made_at(lead: Lead | None) -> float | None:
 
 def claims(made: Plan, links: Mapping[str, Link]) -> frozenset[str]:
     """The leads whose tasks have yet to get their first marker; a new link is kept only once it is set."""
-    pairs = {(link.record_id, link.task_id) for link in links.values()}
+    marking = (update for update in made.task_updates if update.set_marker)
     return frozenset(
         update.record_id
-        for update in made.task_updates
-        if update.set_marker and (update.record_id, update.task_id) not in pairs
+        for update in marking
+        if update.record_id not in links or links[update.record_id].task_id != update.task_id
     )
 
 
