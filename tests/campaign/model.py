@@ -385,8 +385,9 @@ class Model:
             return
         name = cells.get("Name")
         if edits.renamed and not edits.task_renamed and name:
-            due = edits.names[1] if name == edits.names[0] else name
-            assert task.name == due, f"{lead} was renamed {name!r} (before: {edits.names}), its task is {task.name!r}"
+            # One that was put back may have been carried over and taken back, or never have left the lead.
+            due = {name, edits.names[1]} if name == edits.names[0] else {name}
+            assert task.name in due, f"{lead} was renamed {name!r} (before: {edits.names}), its task is {task.name!r}"
         theirs = any(change.by == "person" and change.what in ("created", "description") for change in task.history)
         # Linked by hand, it keeps the text that another lead brought it.
         theirs = theirs or lead not in task.description
