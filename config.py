@@ -60,6 +60,8 @@ _OUR_PREFIXES = ("AIRTABLE_", "CLICKUP_", "SYNC_")
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_HOURS = 8_760.0
 _LONGEST_FILE_NAME = 200
+_LONGEST_PATH = 480
+_BESIDE_A_STATE_FILE = (".lock", "-journal", "-wal", "-shm")
 _MOST_CALLS = 1_000_000_000
 _NO_SETTING = "is not a setting and has no effect"
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
@@ -480,15 +482,19 @@ def _state_file_fault(value: str) -> str:
             return f"the folder {path.parent} does not exist; create it"
         if not path.is_absolute() and not _current_folder_exists():
             return "the current folder was deleted; start it in another, or give the whole path"
-        return _file_name_fault(Path(os.path.realpath(path)).name)
+        return _file_name_fault(Path(os.path.realpath(path)))
     except (OSError, RuntimeError) as error:
         return f"this is no usable path ({error}); write another"
 
 
-def _file_name_fault(name: str) -> str:
-    if len(os.fsencode(name)) <= _LONGEST_FILE_NAME:
-        return ""
-    return f"the file's name is longer than {_LONGEST_FILE_NAME} bytes, and longer ones come beside it; shorten it"
+def _file_name_fault(path: Path) -> str:
+    if len(os.fsencode(path.name)) > _LONGEST_FILE_NAME:
+        return f"the file's name is longer than {_LONGEST_FILE_NAME} bytes, and longer ones come beside it; shorten it"
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        return f"the whole path is longer than {_LONGEST_PATH} bytes, which SQLite does not open; shorten it"
+    if path.name.endswith(_BESIDE_A_STATE_FILE):
+        return f"a name like {path.name} is that of a file beside another state file; choose another"
+    return ""
 
 
 def _current_folder_exists() -> bool:

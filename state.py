@@ -14,7 +14,7 @@ import sqlite3
 import stat
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ class Lock:
     """
 
     def __init__(self, state_file: Path) -> None:
+        _refuse_odd_files(state_file)
         path = _beside(Path(os.path.realpath(state_file)), ".lock")  # one lock, also for those who come by a link
         self._path = path
         self.taken_before = path.exists()
@@ -136,7 +137,11 @@ _LOCK_HINT = "delete this file, which is the lock, while no run is going"
 
 
 def last_turn(state_file: Path, whose: str) -> int:
-    """The turn of the last run for a base and a List, as far as one can tell who does not hold the lock; else 0."""
+    """The turn of the last run for a base and a List, as far as one can tell who does not hold the lock; else 0.
+
+    Raises StateError where something else than a file stands beside the state.
+    """
+    _refuse_odd_files(state_file)
     path = _beside(Path(os.path.realpath(state_file)), ".lock")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
@@ -348,13 +353,17 @@ class State:
         with self._reading():
             return tuple(Stray(*row) for row in self._rows_where("strays", "record_id", leads))
 
-    def keep_strays(self, strays: Iterable[Stray], *, instead_of: Iterable[str] | None = None) -> None:
-        """Remember strays in place of those with the given task ids; None: in place of all."""
+    def all_strays(self) -> tuple[Stray, ...]:
+        """Every one of them."""
+        with self._reading():
+            return tuple(Stray(*row) for row in self._rows("strays"))
+
+    def keep_strays(self, strays: Iterable[Stray], *, instead_of: Set[str]) -> None:
+        """Remember strays in place of those with the given task ids."""
         with self._transaction():
-            if instead_of is None:
-                self._db.execute("DELETE FROM strays")
-            else:
-                self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((each,) for each in instead_of))
+            known = [row[0] for row in self._db.execute("SELECT task_id FROM strays")]
+            outdated = [(each,) for each in known if each in instead_of]
+            self._db.executemany("DELETE FROM strays WHERE task_id = ?", outdated)
             self._keep("strays", ((stray.task_id, stray.record_id, stray.created) for stray in strays))
 
     # --- announced writes
@@ -566,6 +575,13 @@ def files_beside(state_file: Path) -> frozenset[Path]:
     """The state file and whatever SQLite and the lock keep beside it, there or not."""
     real = Path(os.path.realpath(state_file))
     return frozenset(_beside(real, ending) for ending in ("", "-wal", "-shm", "-journal", ".lock", ".lock-journal"))
+
+
+def _refuse_odd_files(state_file: Path) -> None:
+    """A pipe in the place of a file would be waited for without end. Raises StateError."""
+    for path in sorted(files_beside(state_file)):
+        if path.exists() and not path.is_file():
+            raise StateError(f"{path} is no file, and one of the state file's own belongs there", "move it away")
 
 
 def _seal_of(table: str, row: tuple[Any, ...]) -> str:

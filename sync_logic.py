@@ -78,7 +78,6 @@ def subjects(world: World) -> frozenset[str]:
     chosen.update(world.creates, world.task_writes, world.lead_writes)
     if world.full:
         chosen.update(world.links)
-        chosen.update(stray.record_id for stray in world.strays)
     return frozenset(chosen)
 
 

@@ -249,10 +249,12 @@ class CarryingOut:
     # --- one action
 
     def _update_task(self, update: UpdateTask) -> None:
+        sent = False
         try:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
+            sent = True
             if update.only_marks:
                 self._done(update.record_id)
                 self._count(updated=1)
@@ -265,7 +267,7 @@ class CarryingOut:
                 announce=lambda: self._announce_update(update),
             )
         except ApiError as error:
-            self._task_failed(update, error)
+            self._task_failed(update, error, sent=sent)
             return
         self._record_update(update, answer)
 
@@ -323,8 +325,8 @@ class CarryingOut:
         self._done(update.record_id)
         self._count(restored=1) if update.restore else self._count(updated=1)
 
-    def _task_failed(self, update: UpdateTask, error: ApiError) -> None:
-        if not error.outcome_unknown:
+    def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
+        if not sent or not error.outcome_unknown:
             self._take_back_announcements(tasks=(update.record_id,))
             self._task_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
@@ -455,7 +457,8 @@ class CarryingOut:
         except ApiError as error:
             self._create_failed(create, error)
             return ""
-        self._record_create(create, answer)
+        task = known_task(answer, self._settings.clickup_list_id)
+        self._record_create(create, task, answered=(task.name, task.description))
         return answer.id
 
     def _announce_create(self, create: CreateTask) -> None:
@@ -528,16 +531,15 @@ class CarryingOut:
             self._refused.add(create.record_id)
         self._fail(Failure(create.record_id, "", 1, str(error), error.hint), error)
 
-    def _record_create(self, create: CreateTask, answer: Task) -> None:
-        task = known_task(answer, self._settings.clickup_list_id)
+    def _record_create(self, create: CreateTask, task: KnownTask, *, answered: tuple[str, str]) -> None:
+        """The link of a new task. `answered` are the digests of the name and description that our create gave it."""
         link = Link(
             create.record_id,
             task.id,
             (create.lead_status, create.status),
             digest(create.name),
             create.details,
-            task.name,
-            task.description,
+            *answered,
             task.status,
             task.name,
             task.description,
@@ -610,7 +612,9 @@ class CarryingOut:
                 continue
             if found:
                 oldest = min(found, key=lambda task: (task.created, task.id))
-                self._record_create(create, oldest)
+                task = known_task(oldest, self._settings.clickup_list_id)
+                # People may have edited it since: what it shows now is not what the create was answered with.
+                self._record_create(create, task, answered=(digest(create.name), digest(create.description)))
                 with self._mutex:
                     self._failed = [each for each in self._failed if each.record_id != create.record_id]
                     self._pending.add(create.record_id)

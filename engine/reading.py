@@ -187,7 +187,7 @@ class Reading:
         self._lead_after: dict[tuple[str, int], bool | None] = {}
         self._lead_before: dict[tuple[str, int], bool | None] = {}
         self._links: dict[str, Link] = state.all_links() if full else {}
-        self._strays: tuple[Stray, ...] = ()
+        self._strays: tuple[Stray, ...] = state.all_strays() if full else ()
         self.creates = state.announced_creates()
         self.task_writes = state.announced_task_writes()
         self.lead_writes = state.announced_lead_writes()
@@ -526,6 +526,12 @@ class Reading:
         both(poll_leads, poll_tasks)
         self._last_poll = (lead_dates[0], task_dates[0])
         return leads, tasks
+
+    def told_of(self) -> frozenset[str]:
+        """The tasks of which this reading tells what they are, or that they were deleted."""
+        return frozenset(
+            task_id for task_id, task in self.tasks.items() if isinstance(task, KnownTask) or task is TaskGone.DELETED
+        )
 
     def strays(self, links: Iterable[Link] = ()) -> tuple[Stray, ...]:
         """The tasks of this reading that bear a marker and are not linked by it; `links` are newer than the state's."""

@@ -336,8 +336,9 @@ class _Run:
         self._keep_strays(reading, made)
 
     def _keep_strays(self, reading: Reading, made: Plan) -> None:
-        """A reading of some tasks says nothing of the others: what is known of those stays."""
-        self._state.keep_strays(reading.strays(made.links), instead_of=None if reading.full else reading.tasks)
+        """What is known of tasks that a reading does not show stays. Not even a full one shows those that were moved to
+        another List, or cannot be read."""
+        self._state.keep_strays(reading.strays(made.links), instead_of=reading.told_of())
 
     # --- before the first create
 

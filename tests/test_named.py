@@ -332,3 +332,21 @@ def test_what_a_run_of_one_phase_left_out_is_told_only_where_it_is_done(scene: S
     scene.later()
     run = scene.run()
     assert (run.told(lead), scene.status(lead)) == ("", "QUALIFIED")
+
+
+def test_a_conflict_whose_task_could_not_be_marked_is_not_told_as_settled(scene: Scene) -> None:
+    """Danger: the status is never sent, since the marker comes first, and the output says who won."""
+    scene.pair("NEW", name="other")
+    former, task = scene.pair("NEW", name="former")
+    scene.airtable.delete(former)
+    scene.later()
+    scene.run("--full")
+    lead = scene.lead("QUALIFIED")
+    scene.set_cell(lead, task)
+    scene.later()
+    scene.sandbox.faults.add("500", route="set_field", times=50)
+    run = scene.run()
+    assert (run.code, run.report["conflicts"]) == (1, [])
+    scene.sandbox.faults.clear()
+    scene.later()
+    assert [each["record_id"] for each in scene.run().report["conflicts"]] == [lead]

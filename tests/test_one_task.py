@@ -7,8 +7,10 @@ import pytest
 from engine.carrying_out import CarryingOut
 from sandbox.faults import Fault
 from sandbox.wire import Answer, Request
+from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 from tests.troubles import (
+    killed_after_the_first,
     run_and_clear,
     run_killed_at,
 )
@@ -337,3 +339,69 @@ def test_a_task_in_another_list_that_is_linked_again_has_its_mistyped_marker_men
     scene.later()
     assert scene.run("--full").code == 0
     scene.assert_linked(lead, task)
+
+
+@pytest.mark.parametrize("hidden", ["unread", "private", "moved"])
+def test_a_task_that_was_seen_to_bear_a_leads_marker_is_not_forgotten_while_it_cannot_be_seen(
+    direct: DirectScene, hidden: str
+) -> None:
+    """Danger: the only trace of the lead's task is dropped by a reading that does not show it, and a second is made."""
+    direct.pair("NEW", name="other")
+    lead = direct.lead("NEW")
+    killed_after_the_first("create_task", direct)
+    (task,) = direct.clickup.by_marker(lead)
+    direct.state_file.unlink()
+    direct.airtable.delete(lead)
+    direct.later()
+    direct.run()
+    direct.later()
+    if hidden == "moved":
+        direct.clickup.move(task, direct.clickup.second_list_id)
+        direct.later()
+        direct.run("--full")
+        direct.later()
+    direct.airtable.restore(lead)
+    direct.edit(lead, Status="CONTACTED")
+    if hidden == "private":
+        direct.clickup.make_private(task)
+    if hidden == "unread":
+        direct.sandbox.faults.add("500", route="get_task", times=30)
+    direct.later(5)
+    direct.run()
+    direct.later()
+    direct.sandbox.faults.clear()
+    if hidden == "private":
+        direct.run("--full")
+        direct.later()
+        direct.run()
+        direct.clickup.make_private(task, False)
+    direct.later()
+    direct.run()
+    assert direct.named_by(lead) == task
+    assert len(direct.clickup.by_marker(lead)) == 1
+
+
+def test_text_typed_into_a_task_whose_create_lost_its_answer_stays_peoples(direct: DirectScene) -> None:
+    """Danger: what the task shows when it is found at the end of the run counts as what the create gave it."""
+    direct.pair("NEW", name="other")
+    lead = direct.lead("NEW", "Ada", Email="old@example.com")
+    direct.later(1)
+    last = direct.lead("NEW", "Bob")
+    direct.sandbox.faults.add("reset", when="after", route="create_task")
+
+    def edit() -> None:
+        if direct.clickup.by_marker(last):
+            (found,) = direct.clickup.by_marker(lead)
+            direct.clickup.describe(found, "Call her on Monday.")
+            direct.clickup.rename(found, "Ada, VIP")
+
+    direct.sandbox.faults.after("create_task", edit)
+    direct.run()
+    direct.sandbox.faults.clear()
+    direct.later()
+    direct.edit(lead, Name="Ada Lovelace", Email="new@example.com")
+    told = direct.run().told(lead)
+    task = direct.clickup.task(direct.named_by(lead))
+    assert task["description"] == "Call her on Monday."
+    assert "theirs stays" in told
+    assert "had been renamed in ClickUp to 'Ada, VIP'" in told

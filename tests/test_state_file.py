@@ -530,3 +530,14 @@ def test_what_only_looks_leaves_the_files_of_a_killed_run_as_they_are(
     settings = {"SYNC_STATE_FILE": str(left / "state.sqlite3")}
     assert scene.run(*flags, **settings).code == 0
     assert {name: (left / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+@pytest.mark.parametrize("ending", [".lock", ".lock-journal", "-journal", "-wal"])
+def test_a_pipe_beside_the_state_is_not_waited_for(scene: Scene, ending: str, flags: tuple[str, ...]) -> None:
+    scene.pair("NEW")
+    beside(scene, ending).unlink(missing_ok=True)
+    os.mkfifo(beside(scene, ending))
+    run = scene.run(*flags)
+    assert (run.code, run.writes) == (3, [])
+    assert f"state.sqlite3{ending} is no file" in run.messages

@@ -91,7 +91,7 @@ def _bursts(kinds: Sequence[str]) -> st.SearchStrategy[list[tuple[str, int, int]
     return st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 3), st.integers(0, 7)), min_size=1, max_size=3)
 
 
-# ClickUp answers with an object that says nothing where a custom field was set: who gets one without effect cannot tell.
+# ClickUp answers with an object that says nothing where a field was set: who gets one without effect cannot tell.
 UNMISTAKABLE = tuple(kind for kind in BEFORE if kind not in ("shape-empty", "shape-null"))
 FAULTS = st.lists(
     st.tuples(
