@@ -174,6 +174,10 @@ def _no(*_: object) -> bool:
     return False
 
 
+def _all_asked_for(reading: Reading) -> frozenset[str]:
+    return frozenset(reading.tasks)
+
+
 def _left_out_counts_as_shown() -> Patch:
     unproven = Reading._unproven
 
@@ -304,6 +308,21 @@ MUTANTS = (
         "test_a_lead_whose_task_was_deleted_is_not_forgotten_when_its_new_one_is_not_made_at_once",
         _replaced(sync_logic, "DELETED", ""),
         {"when": "after", "edited": False},
+    ),
+    Mutant(
+        "an unread task forgotten",
+        "a task that bears a lead's marker is forgotten while it cannot be read",
+        "tests/test_one_task.py::"
+        "test_a_task_that_was_seen_to_bear_a_leads_marker_is_not_forgotten_while_it_cannot_be_seen",
+        _replaced(Reading, "told_of", _all_asked_for),
+        {"hidden": "unread"},
+    ),
+    Mutant(
+        "a status seen and forgotten",
+        "a lead's status that a run saw and did not carry over is forgotten once it is put back",
+        "tests/test_taken_back.py::test_a_status_that_a_run_saw_and_did_not_carry_over_is_not_put_back_unsaid",
+        _replaced(sync_logic, "as_shown", _links_as_they_were),
+        {"why": "phase 2 alone"},
     ),
     Mutant(
         "watermark past a failed record",
