@@ -177,7 +177,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
     status moved stays as it was last seen, where this is a run of other leads: the run that decides it has to see that.
     """
     taken = {link.task_id for link in draft.links}
-    for record_id in decided & index.world.lead_writes.keys():
+    for record_id in sorted(decided & index.world.lead_writes.keys()):
         former = index.world.links.get(record_id)
         if former is not None and index.world.leads[record_id] is None and former.task_id not in taken:
             draft.links.append(with_base(former, None))  # whether it arrived shows only if the row is restored
@@ -194,8 +194,8 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         if gone or (link.record_id not in decided and not _moved(link, task)):
             seen = as_seen(link, task)
-            write = index.world.task_writes.get(link.record_id)
-            if gone and write is not None and write.task_id == task_id:
+            write = index.world.task_write(link.record_id, task_id)
+            if gone and write is not None:
                 seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
                 draft.links.append(seen)
@@ -255,11 +255,11 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     before = link
     status_pair, link = settle(lead, before, task, world)
     ours = link.base != before.base
-    task_write = world.task_writes.get(lead.id)
-    if task_write is not None and task_write.task_id == task.id:
+    task_write = world.task_write(lead.id, task.id)
+    if task_write is not None:
         link = with_texts_that_arrived(link, task, task_write)
     status = decide_status(status_pair, rules)
-    content = decide_content(lead, link, task, task_write)
+    content = decide_content(lead, link, task, task_write, known)
     older = lead_may_be_older(lead, before, status, world, rules)
     if older or task_may_be_older(lead, task, status, content, world, rules):
         # The watermark may pass a change of the task that this reading shows: a later run reads both again.
@@ -331,11 +331,11 @@ def _report_pair(
     if lead.status == "" and status.lead_status is not None and (pair.base is None or pair.base[0]):
         text = f"the lead's status was empty, and is filled with that of the task, '{visible(task.status)}'"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2))
-    sent = "was sent in a run that was cut off, and taken back in"
-    if pair.undone_on_task and status.lead_status is not None:
+    sent = "was sent and got no answer, and was taken back in"
+    if pair.undone_on_task and status.lead_status is not None and not status.conflict_winner:
         text = f"'{visible(pair.undone_on_task)}' {sent} ClickUp since; the lead follows"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2, once=True))
-    if pair.undone_on_lead and status.task_status is not None:
+    if pair.undone_on_lead and status.task_status is not None and not status.conflict_winner:
         text = (
             f"'{visible(pair.undone_on_lead)}' {sent} Airtable since; the task, now '{visible(task.status)}', follows"
         )

@@ -63,6 +63,11 @@ class World:
     lead_after: Mapping[tuple[str, int], bool | None] = field(default_factory=dict)
     lead_before: Mapping[tuple[str, int], bool | None] = field(default_factory=dict)
 
+    def task_write(self, record_id: str, task_id: str) -> AnnouncedTaskWrite | None:
+        """The announced write for this lead, if it was sent to this very task."""
+        write = self.task_writes.get(record_id)
+        return write if write is not None and write.task_id == task_id else None
+
 
 class Index:
     """The world, ordered for questions: who bears a marker, who names a task."""

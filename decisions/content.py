@@ -19,8 +19,13 @@ class ContentDecision:
     notices: tuple[str, ...] = ()
 
 
-def decide_content(lead: Lead, link: Link, task: KnownTask, announced: AnnouncedTaskWrite | None) -> ContentDecision:
-    """Name and details go to the task when the lead's values differ from the base; people's own text stays."""
+def decide_content(
+    lead: Lead, link: Link, task: KnownTask, announced: AnnouncedTaskWrite | None, before: Link | None
+) -> ContentDecision:
+    """Name and details go to the task when the lead's values differ from the base; people's own text stays.
+
+    `before` is the link as the state knew it, with what was last seen of the task.
+    """
     name = description = None
     notices: list[str] = []
     if digest(lead.name) != link.name and task.name != digest(lead.name):
@@ -36,20 +41,23 @@ def decide_content(lead: Lead, link: Link, task: KnownTask, announced: Announced
             description = lead.description
         else:
             notices.append("the lead's details changed, but people have edited the task's description: theirs stays")
-    if announced is not None:
-        notices.extend(_kept_though_taken_back(lead, link, task, announced))
+    if announced is not None and before is not None:
+        notices.extend(_kept_though_taken_back(lead, link, task, announced, before))
     return ContentDecision(name, description, tuple(notices))
 
 
-def _kept_though_taken_back(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Iterator[str]:
+def _kept_though_taken_back(
+    lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, before: Link
+) -> Iterator[str]:
     """Whether a write without an answer arrived cannot be told once people have edited what it wrote. Where the lead
     has its old value again, nothing is written, and theirs stays."""
-    since = "in a run that was cut off, and the lead has its old"
-    if write.name and digest(lead.name) == link.name and task.name not in (write.name, link.name, link.answered_name):
-        yield f"another name was written {since} one again; the task keeps '{visible(task.shown_name)}'"
-    known = (write.description, link.answered_description, digest(lead.description))
-    if write.description and lead.details == link.details and task.description not in known:
-        yield f"other details were written {since} ones again; people have edited the task's description: theirs stays"
+    since = "sent and got no answer, and the lead has its old"
+    names = (write.name, link.name, link.answered_name, before.seen_name)
+    if write.name and digest(lead.name) == link.name and task.name not in names:
+        yield f"another name was {since} one again; the task keeps '{visible(task.shown_name)}'"
+    texts = (write.description, link.answered_description, digest(lead.description), before.seen_description)
+    if write.description and lead.details == link.details and task.description not in texts:
+        yield f"other details were {since} ones again; people have edited the task's description: theirs stays"
 
 
 def with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:

@@ -88,8 +88,8 @@ def task_may_be_older(
     lead: Lead, task: KnownTask, status: StatusDecision, content: ContentDecision, world: World, rules: Rules
 ) -> bool:
     """The same of the task, where the outcome of our own last write is not known: its status, name and description."""
-    write = world.task_writes.get(lead.id)
-    if write is None or write.task_id != task.id or not task_write_may_arrive(lead.id, world, rules):
+    write = world.task_write(lead.id, task.id)
+    if write is None or not task_write_may_arrive(lead.id, world, rules):
         return False
     if task.updated >= write.sent - CLOCK_MARGIN_MS:
         return False

@@ -46,11 +46,11 @@ def as_shown(link: Link, lead: Lead) -> Link:
 
 def with_base(link: Link, base: tuple[str, str] | None) -> Link:
     """The link with what both sides agree on now; what the lead has shown before that is forgotten."""
-    restores = 0 if base is None else restores_so_far(link, base)
+    restores = 0 if base is None else _restores_so_far(link, base)
     return having(link, base=base, restores=restores, passed="")
 
 
-def restores_so_far(link: Link, base: tuple[str, str]) -> int:
+def _restores_so_far(link: Link, base: tuple[str, str]) -> int:
     """Restores are counted until the lead changes."""
     same_lead = link.base is not None and fold(link.base[0]) == fold(base[0])
     return link.restores if same_lead else 0

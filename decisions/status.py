@@ -196,8 +196,8 @@ def _settled(
 def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[StatusPair, Link]:
     """First of all: a value equal to one announced for that side is ours; it moves the base."""
     base, doubtful, undone_on_task, undone_on_lead = link.base, False, "", ""
-    task_write = world.task_writes.get(lead.id)
-    if task_write and task_write.task_id == task.id:
+    task_write = world.task_write(lead.id, task.id)
+    if task_write:
         settled = settle_task_write(base, task.status, task_write, _touched(lead, link, task, task_write, world))
         base, doubtful = settled.base, settled.doubtful
         if base != link.base and fold(task.status) != fold(task_write.status):

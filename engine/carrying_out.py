@@ -249,16 +249,18 @@ class CarryingOut:
     # --- one action
 
     def _update_task(self, update: UpdateTask) -> None:
-        sent = False
         try:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
-            sent = True
-            if update.only_marks:
-                self._done(update.record_id)
-                self._count(updated=1)
-                return
+        except ApiError as error:
+            self._task_failed(update, error, sent=False)
+            return
+        if update.only_marks:
+            self._done(update.record_id)
+            self._count(updated=1)
+            return
+        try:
             answer = self._tools.clickup.update(
                 update.task_id,
                 name=update.name,
@@ -267,7 +269,7 @@ class CarryingOut:
                 announce=lambda: self._announce_update(update),
             )
         except ApiError as error:
-            self._task_failed(update, error, sent=sent)
+            self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
 
@@ -326,6 +328,7 @@ class CarryingOut:
         self._count(restored=1) if update.restore else self._count(updated=1)
 
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
+        """`sent`: it was the update that failed, not the marker, which comes before it."""
         if not sent or not error.outcome_unknown:
             self._take_back_announcements(tasks=(update.record_id,))
             self._task_writes_sent.pop(update.record_id, None)

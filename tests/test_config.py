@@ -189,6 +189,7 @@ def test_faults_of_every_kind_are_named_at_once() -> None:
         ("SYNC_STATE_FILE", "x" * 5000, "write another"),
         ("SYNC_STATE_FILE", "x" * 201, "longer than 200 bytes"),
         ("SYNC_STATE_FILE", "state.sqlite3.lock", "beside another state file"),
+        ("SYNC_STATE_FILE", "state.sqlite3-wal", "beside another state file"),
         ("HEALTHCHECK_URL", "http://hc.example/ping", "use https"),
         ("HEALTHCHECK_URL", "hc.example/ping", "not an address"),
         ("AIRTABLE_API_URL", "http://api.airtable.com/v0", "use https"),

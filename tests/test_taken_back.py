@@ -450,6 +450,27 @@ def test_a_lead_put_back_after_a_write_that_never_came_is_not_carried_over_unsai
     assert direct.quiet().told(lead) == ""
 
 
+@pytest.mark.parametrize("why", ["never sent", "another task"])
+def test_texts_taken_back_where_nobody_edited_them_since_are_not_named(direct: DirectScene, why: str) -> None:
+    lead, task = direct.pair("NEW", name="Ada", Email="old@example.com")
+    direct.clickup.rename(task, "VIP")
+    direct.edit(lead, Name="Grace", Email="new@example.com")
+    direct.later()
+    if why == "never sent":
+        direct.sandbox.faults.add("503", when="before", route="update_task", times=50)
+        assert direct.run().code == 1
+        direct.sandbox.faults.clear()
+        direct.edit(lead, Name="Ada", Email="old@example.com")
+    else:
+        killed_after_the_first("update_task", direct)
+        own = direct.clickup.add_task("Own", description="notes")
+        direct.set_cell(lead, own)
+    direct.later()
+    run = direct.run()
+    assert run.code == 0
+    assert "got no answer" not in run.told(lead)
+
+
 @pytest.mark.parametrize("carried", [True, False])
 def test_what_a_lead_showed_before_its_pair_was_in_step_is_not_told_later(direct: DirectScene, carried: bool) -> None:
     lead, task = direct.pair("NEW")
