@@ -20,10 +20,11 @@ from text import visible
 
 def forgiving(stream: TextIO | None) -> TextIO:
     """A stream that shows a letter which its encoding does not have as an escape, and that never fails; of a closed
-    one, nowhere."""
+    one, nowhere: whatever is written there is lost."""
     if stream is None:
         # Opened and kept: what is opened next gets the number of the closed stream, and a crash would write into it.
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        return cast("TextIO", _Forgiving(nowhere, failed=True))
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return cast("TextIO", _Forgiving(stream))
@@ -37,9 +38,9 @@ def has_failed(stream: TextIO) -> bool:
 class _Forgiving:
     """Says it, if there is anybody: a closed pipe, a full disk or a terminal that went away must not stop the sync."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, failed: bool = False) -> None:
         self._stream = stream
-        self.failed = False
+        self.failed = failed
 
     def write(self, text: str) -> int:
         with self._to_nobody_if_it_fails():

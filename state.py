@@ -578,10 +578,17 @@ def files_beside(state_file: Path) -> frozenset[Path]:
 
 
 def _refuse_odd_files(state_file: Path) -> None:
-    """A pipe in the place of a file would be waited for without end. Raises StateError."""
+    """A pipe in the place of a file would be waited for without end, and a file that can be reached by a second path
+    has a lock and a journal there as well, so that runs do not see each other
+    (https://www.sqlite.org/howtocorrupt.html). Raises StateError."""
     for path in sorted(files_beside(state_file)):
         if path.exists() and not path.is_file():
             raise StateError(f"{path} is no file, and one of the state file's own belongs there", "move it away")
+    real = Path(os.path.realpath(state_file))
+    if real.exists() and real.stat().st_nlink > 1:
+        raise StateError(f"{real} has a second name, a hard link", "delete the other name, or make it a copy")
+    if os.path.ismount(real):
+        raise StateError(f"{real} is mounted by itself, without what belongs beside it", "mount its folder instead")
 
 
 def _seal_of(table: str, row: tuple[Any, ...]) -> str:

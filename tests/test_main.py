@@ -817,6 +817,27 @@ def test_a_run_whose_streams_are_closed_syncs_all_the_same(tmp_path: Path, close
     scene.close()
 
 
+@pytest.mark.parametrize("closed", [">&-", "--json >&-", "-q 2>&-"])
+def test_a_conflict_that_a_closed_stream_could_not_tell_is_told_by_the_next_run(tmp_path: Path, closed: str) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    lead, task = scene.pair("CONTACTED")
+    scene.edit(lead, Status="NEW")
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m main {closed}', sys.executable],
+        cwd=tmp_path,
+        env=scene.environ(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    scene.later()
+    assert "airtable stands" in scene.run().told(lead)
+    scene.close()
+
+
 def test_a_terminal_that_knows_no_arrows_gets_escapes(scene: Scene) -> None:
     scene.lead(name="林 美咲")
     done = subprocess.run(

@@ -541,3 +541,17 @@ def test_a_pipe_beside_the_state_is_not_waited_for(scene: Scene, ending: str, fl
     run = scene.run(*flags)
     assert (run.code, run.writes) == (3, [])
     assert f"state.sqlite3{ending} is no file" in run.messages
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_state_file_with_a_second_name_is_refused(scene: Scene, flags: tuple[str, ...]) -> None:
+    """Danger: runs by the other name have a lock and a journal of their own, and make tasks a second time."""
+    scene.pair("NEW")
+    other = scene.state_file.with_name("other.sqlite3")
+    other.hardlink_to(scene.state_file)
+    scene.lead("NEW", "second")
+    run = scene.run(*flags)
+    assert (run.code, run.writes) == (3, [])
+    assert "has a second name, a hard link" in run.messages
+    other.unlink()
+    assert scene.run().code == 0
