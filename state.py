@@ -439,6 +439,7 @@ class State:
                 query = f"DELETE FROM {table} WHERE record_id = ?"  # noqa: S608 - only names of ours
                 self._db.executemany(query, ((each,) for each in ids))
             self._remember_losers(kept)
+            self._remember_former_tasks(kept)
             self._keep("links", map(_row, kept))
 
     def _remember_losers(self, links: Iterable[Link]) -> None:
@@ -448,6 +449,13 @@ class State:
         known = {row[0] for row in self._rows_where("unfinished", "record_id", losers)}
         what = "its task became that of another lead"
         self._keep("unfinished", ((lead, task, 1, what, "", 0) for lead, task in losers.items() if lead not in known))
+
+    def _remember_former_tasks(self, links: Iterable[Link]) -> None:
+        """A task whose lead is linked to another may still bear the lead's marker, and be its own again after that."""
+        now = {link.record_id: link.task_id for link in links}
+        taken = frozenset(now.values())
+        former = [_link(row) for row in self._rows_where("links", "record_id", now) if row[1] not in taken]
+        self._keep("strays", ((link.task_id, link.record_id, link.created) for link in former))
 
     # --- the end of a run
 

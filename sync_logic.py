@@ -31,6 +31,7 @@ from decisions.status import (
     with_status_that_arrived,
 )
 from models import (
+    AnnouncedCreate,
     Change,
     Conflict,
     CreateTask,
@@ -53,7 +54,8 @@ LEAD_GONE = "not in the table"
 
 _ASKED_IN_VAIN = (
     "an earlier request for its task got no answer, and ClickUp lists no such task, so it gets one now; a task that "
-    "was moved to another List or made private right after that request would be a second one"
+    "was moved to another List or made private right after that request, or made without the custom field, would be a "
+    "second one"
 )
 _NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
@@ -248,7 +250,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is None:
         draft.wanted.append(Wanted(leads=frozenset({lead.id})))
         return
-    wanted = evidence_wanted(lead, link, task, world, rules)
+    wanted = evidence_wanted(lead, link, task, world, rules) or _whether_created(lead, task, known, world)
     if wanted:
         draft.wanted.append(wanted)
         return
@@ -271,7 +273,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     link = _moved_on(lead, link, status, content)
     if link is not known and link != known:
         draft.links.append(link)
-    draft.settled_creates.add(lead.id)
+    draft.settled_creates |= _answered_create(lead, task, known, world, rules)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
@@ -290,6 +292,27 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if update is None and pull is None and not status.problem:
         draft.unchanged += 1
     draft.verdicts[lead.id] = status.rule
+
+
+def _whether_created(lead: Lead, task: KnownTask, known: Link | None, world: World) -> Wanted | None:
+    """A create without an answer is asked for, even of a lead that has another task by now."""
+    if lead.id not in world.creates or lead.id in world.asked or _is_created_by(world.creates[lead.id], task, known):
+        return None
+    return Wanted(markers=frozenset({lead.id}))
+
+
+def _answered_create(lead: Lead, task: KnownTask, known: Link | None, world: World, rules: Rules) -> frozenset[str]:
+    """The lead, if it is known what became of its create: else its task could show later, beside the lead's own."""
+    announced = world.creates.get(lead.id)
+    if announced is None or _is_created_by(announced, task, known):
+        return frozenset({lead.id})
+    certain = world.asked[lead.id] - announced.sent >= rules.doubt_ms
+    return frozenset({lead.id}) if certain else frozenset()
+
+
+def _is_created_by(announced: AnnouncedCreate, task: KnownTask, known: Link | None) -> bool:
+    """Whether a task that was not linked before is the one of an announced create."""
+    return known is None and task.marker == announced.record_id
 
 
 def _settle_announced(

@@ -95,11 +95,13 @@ class Index:
             if stray.task_id not in self.link_of_task and stray.task_id not in read:
                 yield KnownTask(stray.task_id, "", stray.record_id, "", "", stray.created, 0, fresh=False)
 
-    def once_its(self, record_id: str) -> list[str]:
-        """The tasks that the state knows as this lead's: its link's, and those that bore its marker."""
+    def once_its(self, record_id: str) -> list[Stray]:
+        """The tasks that the state knows as this lead's: its link's first, then those that bore its marker, the oldest
+        first."""
         link = self.world.links.get(record_id)
-        strays = [stray.task_id for stray in self.world.strays if stray.record_id == record_id]
-        return [*([link.task_id] if link is not None else []), *strays]
+        linked = [] if link is None else [Stray(link.task_id, record_id, link.created)]
+        strays = [stray for stray in self.world.strays if stray.record_id == record_id]
+        return [*linked, *sorted(strays, key=lambda stray: (stray.created, stray.task_id))]
 
     def task(self, task_id: str) -> KnownTask | TaskGone | UnreadTask | None:
         """What is known of a task; None where it has to be read first."""

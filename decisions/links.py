@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from decisions.rules import Rules
 from decisions.status import without_row
-from models import KnownTask, Lead, Notice, NotText, TaskGone, UnreadTask, Wanted
+from models import KnownTask, Lead, Notice, NotText, Stray, TaskGone, UnreadTask, Wanted
 from text import visible
 from world import ANOTHER_LIST, Index, is_record_id, parse_reference
 
@@ -162,25 +162,37 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
     unread = [task.id for task in bearers if not task.fresh and index.world.tasks.get(task.id) is None]
     if unread:
         return _not_complete("") if _short(index) else Wanted(tasks=frozenset(unread))
-    if bearers:
-        link = index.world.links.get(lead.id)
-        linked = link.task_id if link is not None else ""
-        return Adopted(min(bearers, key=lambda task: (task.id != linked, task.created, task.id)))
-    for task_id in index.once_its(lead.id):
-        if task_id == not_this:
-            continue
-        task = index.world.tasks.get(task_id)
-        if task is None:
-            return _not_complete("") if _short(index) else Wanted(tasks=frozenset({task_id}))
-        if task is TaskGone.HIDDEN:
-            return _hidden(task_id, rules)
-        if isinstance(task, UnreadTask):
-            return Undecided(task_id, task.error, task.hint, task.left)
-        link = index.link_of_task.get(task_id)
-        unmarked = isinstance(task, KnownTask) and not is_record_id(task.marker) and task_id not in index.namers
-        if isinstance(task, KnownTask) and unmarked and link is not None and link.record_id == lead.id:
-            return Adopted(task, claim=_takes_a_marker(task))
+    link = index.world.links.get(lead.id)
+    linked = link.task_id if link is not None else ""
+
+    def rank(task: KnownTask | Stray) -> tuple[bool, int, str]:
+        task_id = task.id if isinstance(task, KnownTask) else task.task_id
+        return task_id != linked, task.created, task_id
+
+    best = min(bearers, key=rank, default=None)
+    once_its = [each for each in index.once_its(lead.id) if each.task_id != not_this]
+    for former in once_its:
+        unseen = _unseen(former.task_id, index, rules)
+        if unseen is not None and (best is None or rank(former) < rank(best)):
+            return unseen
+    if best is not None:
+        return Adopted(best)
+    task = index.world.tasks.get(linked) if linked != not_this else None
+    if isinstance(task, KnownTask) and not is_record_id(task.marker) and linked not in index.namers:
+        return Adopted(task, claim=_takes_a_marker(task))
     return _unlinked(lead, index, rules, why)
+
+
+def _unseen(task_id: str, index: Index, rules: Rules) -> Resolution | None:
+    """What is to be done about a task that was the lead's and is not seen now; None if it is seen, or was deleted."""
+    task = index.world.tasks.get(task_id)
+    if task is None:
+        return _not_complete("") if _short(index) else Wanted(tasks=frozenset({task_id}))
+    if task is TaskGone.HIDDEN:
+        return _hidden(task_id, rules)
+    if isinstance(task, UnreadTask):
+        return Undecided(task_id, task.error, task.hint, task.left)
+    return None
 
 
 def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:

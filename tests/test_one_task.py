@@ -405,3 +405,84 @@ def test_text_typed_into_a_task_whose_create_lost_its_answer_stays_peoples(direc
     assert task["description"] == "Call her on Monday."
     assert "theirs stays" in told
     assert "had been renamed in ClickUp to 'Ada, VIP'" in told
+
+
+@pytest.mark.parametrize("old", ["listed", "moved", "private"])
+def test_a_lead_that_was_given_another_task_for_a_while_takes_up_its_own_again(direct: DirectScene, old: str) -> None:
+    """Danger: the link to the other task takes the place of the first one, which is then known to nobody."""
+    direct.pair("NEW", name="other")
+    lead, first = direct.pair("NEW")
+    direct.later(600)
+    direct.run()
+    if old == "moved":
+        direct.clickup.move(first, direct.clickup.second_list_id)
+    if old == "private":
+        direct.clickup.make_private(first)
+    direct.later(600)
+    second = direct.clickup.add_task("by hand")
+    direct.set_cell(lead, second)
+    direct.later()
+    direct.run(*(() if old == "listed" else ("--full",)))
+    assert direct.named_by(lead) == second
+    direct.later()
+    direct.clickup.delete(second)
+    direct.clickup.make_private(first, False)
+    direct.set_cell(lead, None)
+    direct.later()
+    direct.run()
+    assert direct.named_by(lead) == first
+    assert direct.clickup.by_marker(lead) == [first]
+
+
+@pytest.mark.parametrize("unseen", ["unread", "private"])
+def test_a_lead_does_not_take_a_copy_while_its_own_task_cannot_be_read(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch, unseen: str
+) -> None:
+    """Danger: one failed reading makes the copy the lead's task for good, and overwrites its status."""
+    lead, task = direct.pair("NEW")
+    direct.later()
+    direct.edit(lead, Status="CONTACTED")
+    direct.clickup.duplicate(task)
+    for _ in range(3):
+        direct.later(600)
+        direct.run()
+    handle = direct.clickup.handle
+
+    def refuse(request: Request) -> Answer:
+        asked = request.method == "GET" and task in request.path
+        return Answer(500, {"err": "Internal"}, direct.clickup.rate_headers()) if asked else handle(request)
+
+    with monkeypatch.context() as patch:
+        if unseen == "private":
+            direct.clickup.make_private(task)
+        else:
+            patch.setattr(direct.clickup, "handle", refuse)
+        direct.set_cell(lead, None)
+        direct.later()
+        run = direct.run()
+        assert (run.code, run.writes) == (1, [])
+    direct.clickup.make_private(task, False)
+    direct.later()
+    direct.run()
+    assert direct.named_by(lead) == task
+
+
+def test_a_create_in_doubt_is_asked_for_though_its_lead_was_given_another_task_meanwhile(direct: DirectScene) -> None:
+    """Danger: the task of the lost create shows only after the other one is gone again, and a third is made."""
+    direct.pair("NEW", name="other")
+    lead = direct.lead("NEW")
+    direct.clickup.hide_new_for = 100
+    killed_after_the_first("create_task", direct)
+    (own,) = direct.clickup.by_marker(lead)
+    by_hand = direct.clickup.add_task("by hand")
+    direct.set_cell(lead, by_hand)
+    for _ in range(2):
+        direct.later(10)
+        direct.run()
+    direct.clickup.delete(by_hand)
+    direct.set_cell(lead, None)
+    for _ in range(6):
+        direct.later(30)
+        direct.run()
+    assert direct.clickup.by_marker(lead) == [own]
+    direct.assert_linked(lead, own)
