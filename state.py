@@ -28,6 +28,7 @@ from models import (
     Stray,
 )
 from text import visible
+from world import DELETED
 
 VERSION = 4
 _APPLICATION_ID = 0x41435359
@@ -440,6 +441,7 @@ class State:
                 self._db.executemany(query, ((each,) for each in ids))
             self._remember_losers(kept)
             self._remember_former_tasks(kept)
+            self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((link.task_id,) for link in kept))
             self._keep("links", map(_row, kept))
 
     def _remember_losers(self, links: Iterable[Link]) -> None:
@@ -455,7 +457,8 @@ class State:
         now = {link.record_id: link.task_id for link in links}
         taken = frozenset(now.values())
         former = [_link(row) for row in self._rows_where("links", "record_id", now) if row[1] not in taken]
-        self._keep("strays", ((link.task_id, link.record_id, link.created) for link in former))
+        there = (link for link in former if link.elsewhere != DELETED)
+        self._keep("strays", ((link.task_id, link.record_id, link.created) for link in there))
 
     # --- the end of a run
 

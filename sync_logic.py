@@ -31,7 +31,6 @@ from decisions.status import (
     with_status_that_arrived,
 )
 from models import (
-    AnnouncedCreate,
     Change,
     Conflict,
     CreateTask,
@@ -250,7 +249,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is None:
         draft.wanted.append(Wanted(leads=frozenset({lead.id})))
         return
-    wanted = evidence_wanted(lead, link, task, world, rules) or _whether_created(lead, task, known, world)
+    wanted = evidence_wanted(lead, link, task, world, rules)
     if wanted:
         draft.wanted.append(wanted)
         return
@@ -273,7 +272,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     link = _moved_on(lead, link, status, content)
     if link is not known and link != known:
         draft.links.append(link)
-    draft.settled_creates |= _answered_create(lead, task, known, world, rules)
+    draft.settled_creates.add(lead.id)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
@@ -292,27 +291,6 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if update is None and pull is None and not status.problem:
         draft.unchanged += 1
     draft.verdicts[lead.id] = status.rule
-
-
-def _whether_created(lead: Lead, task: KnownTask, known: Link | None, world: World) -> Wanted | None:
-    """A create without an answer is asked for, even of a lead that has another task by now."""
-    if lead.id not in world.creates or lead.id in world.asked or _is_created_by(world.creates[lead.id], task, known):
-        return None
-    return Wanted(markers=frozenset({lead.id}))
-
-
-def _answered_create(lead: Lead, task: KnownTask, known: Link | None, world: World, rules: Rules) -> frozenset[str]:
-    """The lead, if it is known what became of its create: else its task could show later, beside the lead's own."""
-    announced = world.creates.get(lead.id)
-    if announced is None or _is_created_by(announced, task, known):
-        return frozenset({lead.id})
-    certain = world.asked[lead.id] - announced.sent >= rules.doubt_ms
-    return frozenset({lead.id}) if certain else frozenset()
-
-
-def _is_created_by(announced: AnnouncedCreate, task: KnownTask, known: Link | None) -> bool:
-    """Whether a task that was not linked before is the one of an announced create."""
-    return known is None and task.marker == announced.record_id
 
 
 def _settle_announced(

@@ -467,22 +467,44 @@ def test_a_lead_does_not_take_a_copy_while_its_own_task_cannot_be_read(
     assert direct.named_by(lead) == task
 
 
-def test_a_create_in_doubt_is_asked_for_though_its_lead_was_given_another_task_meanwhile(direct: DirectScene) -> None:
-    """Danger: the task of the lost create shows only after the other one is gone again, and a third is made."""
-    direct.pair("NEW", name="other")
-    lead = direct.lead("NEW")
-    direct.clickup.hide_new_for = 100
-    killed_after_the_first("create_task", direct)
-    (own,) = direct.clickup.by_marker(lead)
-    by_hand = direct.clickup.add_task("by hand")
-    direct.set_cell(lead, by_hand)
-    for _ in range(2):
-        direct.later(10)
-        direct.run()
-    direct.clickup.delete(by_hand)
-    direct.set_cell(lead, None)
-    for _ in range(6):
-        direct.later(30)
-        direct.run()
-    assert direct.clickup.by_marker(lead) == [own]
-    direct.assert_linked(lead, own)
+def test_a_former_task_that_was_deleted_and_purged_does_not_stop_its_lead_from_getting_a_new_one(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: a task that is not in the trash any more looks like one that cannot be seen."""
+    direct.settings["MISSING_TASK"] = "recreate"
+    lead, first = direct.pair("NEW")
+    direct.clickup.delete(first)
+    direct.later()
+    direct.run("--full")
+    second = direct.named_by(lead)
+    handle = direct.clickup.handle
+
+    def knows_it_no_more(request: Request) -> Answer:
+        unknown = {"err": "Team not authorized", "ECODE": "OAUTH_027"}
+        asked = first in request.path
+        return Answer(401, unknown, direct.clickup.rate_headers()) if asked else handle(request)
+
+    monkeypatch.setattr(direct.clickup, "handle", knows_it_no_more)
+    direct.clickup.delete(second)
+    direct.later()
+    assert direct.run("--full").code == 0
+    assert direct.named_by(lead) not in (first, second)
+
+
+def test_a_lead_is_not_held_up_by_a_task_that_became_anothers(direct: DirectScene) -> None:
+    """Danger: after a swap each task is remembered as once the other lead's as well."""
+    one, of_one = direct.pair("NEW", name="one")
+    two, of_two = direct.pair("NEW", name="two")
+    for task in (of_one, of_two):
+        direct.clickup.set_marker(task, "")
+    direct.set_cell(one, of_two)
+    direct.set_cell(two, of_one)
+    direct.later(600)
+    assert direct.run().code == 0
+    direct.later(600)
+    direct.clickup.make_private(of_one)
+    direct.clickup.delete(of_two)
+    direct.set_cell(one, None)
+    direct.later()
+    assert one not in direct.run().reasons()
+    assert direct.named_by(one) not in ("", of_one, of_two)
