@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from tests.campaign.wire import DirectScene, Fate
-from tests.troubles import killed_after_the_first
+from tests.troubles import killed_after_the_first, pair_in_doubt
 
 
 def test_a_name_that_is_taken_back_after_a_run_died_is_taken_back_on_the_task(direct: DirectScene) -> None:
@@ -644,14 +644,7 @@ def test_a_conflict_whose_write_got_no_answer_is_named_by_the_run_that_sent_it(d
 @pytest.mark.parametrize("hindered", ["phase 1 alone", "Airtable is down"])
 def test_a_status_in_doubt_stays_so_while_its_leads_name_is_carried_over(direct: DirectScene, hindered: str) -> None:
     """Danger: the name's update answers the doubt, and the next run lets the other side win, unsaid."""
-    direct.clickup.plan = "free"
-    direct.settings["CONFLICT_WINNER"] = "clickup"
-    lead, task = direct.pair("CONTACTED")
-    direct.edit(lead, Status="QUALIFIED")
-    direct.later(61)
-    killed_after_the_first("update_task", direct)
-    direct.later(10)
-    direct.clickup.set_status(task, "in progress")
+    lead, task = pair_in_doubt(direct)
     direct.edit(lead, Name="Grace")
     direct.later(61)
     if hindered == "phase 1 alone":
@@ -689,14 +682,7 @@ def test_a_status_that_is_cleared_after_a_run_had_set_it_is_not_filled_in_unsaid
 
 def test_a_doubt_that_both_sides_answered_does_not_come_back_with_a_new_name(direct: DirectScene) -> None:
     """Danger: the name's update announces the old status again, and the lead's next change counts as a conflict."""
-    direct.clickup.plan = "free"
-    direct.settings["CONFLICT_WINNER"] = "clickup"
-    lead, task = direct.pair("CONTACTED")
-    direct.edit(lead, Status="QUALIFIED")
-    direct.later(61)
-    killed_after_the_first("update_task", direct)
-    direct.later(10)
-    direct.clickup.set_status(task, "in progress")
+    lead, task = pair_in_doubt(direct)
     direct.edit(lead, Status="CONTACTED", Name="Grace")
     direct.later(300)
     assert direct.run().code == 0

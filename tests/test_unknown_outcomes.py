@@ -16,6 +16,7 @@ from tests.scene import Scene
 from tests.troubles import (
     IDLE,
     killed_after_the_first,
+    pair_in_doubt,
     run_and_clear,
 )
 
@@ -227,14 +228,7 @@ def test_one_task_that_cannot_be_seen_any_more_hides_of_no_other_since_when_it_h
 
 def test_a_status_in_doubt_is_not_answered_by_an_adoption_in_phase_1_alone(direct: DirectScene) -> None:
     """Danger: the write that would settle the doubt is left to Phase 2, and the doubt is forgotten all the same."""
-    direct.clickup.plan = "free"
-    direct.settings["CONFLICT_WINNER"] = "clickup"
-    lead, task = direct.pair("CONTACTED")
-    direct.edit(lead, Status="QUALIFIED")
-    direct.later(61)
-    killed_after_the_first("update_task", direct)
-    direct.later(10)
-    direct.clickup.set_status(task, "in progress")
+    lead, task = pair_in_doubt(direct)
     direct.set_cell(lead, None)
     direct.later(61)
     assert direct.run("--phase", "1").writes == ["airtable update_records"]

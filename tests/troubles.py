@@ -60,6 +60,20 @@ def killed_after_the_first(route: str, direct: DirectScene) -> None:
     direct.sandbox.faults.clear()
 
 
+def pair_in_doubt(direct: DirectScene) -> tuple[str, str]:
+    """A run brought QUALIFIED to a task and died, and the task is back at its old status; ClickUp, which is to win,
+    does not tell since when."""
+    direct.clickup.plan = "free"
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later(61)
+    killed_after_the_first("update_task", direct)
+    direct.later(10)
+    direct.clickup.set_status(task, "in progress")
+    return lead, task
+
+
 def put_elsewhere(scene: Scene, task: str, where: str) -> None:
     if where == "archived":
         scene.clickup.archive(task)
