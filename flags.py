@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from text import visible
 from world import is_record_id
 
 VERSION = "1.0.0"
@@ -25,8 +27,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return flags
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names what was typed without letting it steer the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m main",
         description="Keep the leads of an Airtable table and the tasks of a ClickUp List in step. Settings come from "
         "the environment or from .env; .env.example explains them.",

@@ -504,6 +504,8 @@ class _Program:
             report["exit_code"] = code = max(code, 1)
         if self._flags.json:
             _put(self._out, [json.dumps(report, indent=2)])
+            if has_failed(self._out) and not self._report_kept:
+                return max(code, 1)  # as where the report's file cannot be written
         return code
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:

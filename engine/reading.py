@@ -370,7 +370,8 @@ class Reading:
             return abs(now - moment) < self._doubt_ms  # one far ahead was taken from a wrong clock
 
         self._written = {link.task_id: link for link in self._links.values() if recent(link.task_written)}
-        self._just_made = frozenset(link.task_id for link in self._links.values() if recent(link.created))
+        known: tuple[Link | Stray, ...] = (*self._links.values(), *self._strays)
+        self._just_made = frozenset(each.task_id for each in known if recent(each.created))
         sent = {write.task_id: write.sent for write in self.task_writes.values() if recent(write.sent)}
         for task_id in self._written.keys() | sent.keys():
             row = self.tasks.get(task_id)

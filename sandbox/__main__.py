@@ -11,6 +11,8 @@ from pathlib import Path
 from sandbox.leads import load
 from sandbox.server import Sandbox
 
+_MOST_MILLISECONDS = 600_000
+
 
 def main() -> int:
     options = _parser().parse_args()
@@ -42,6 +44,13 @@ def main() -> int:
     return 0
 
 
+def _milliseconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= _MOST_MILLISECONDS:
+        raise argparse.ArgumentTypeError(f"{value} is not from 0 to {_MOST_MILLISECONDS:,}")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
@@ -50,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)")
     parser.add_argument("--leads", type=Path, metavar="FILE", help="leads to start with: a JSON list of objects or CSV")
-    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds for each answer")
+    parser.add_argument("--latency", type=_milliseconds, default=0, metavar="MS", help="milliseconds for each answer")
     parser.add_argument("--clickup-limit", type=int, default=100, metavar="N", help="requests a minute (0: no limit)")
     parser.add_argument("--airtable-limit", type=float, default=5, metavar="N", help="requests a second (0: no limit)")
     parser.add_argument("--plan", choices=("free", "business"), default="business", help="the ClickUp plan")

@@ -81,6 +81,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--dry-run", "--check"], "not allowed with"),
         (["-v", "-q"], "not allowed with"),
         (["--dry"], "--dry"),
+        (["--\x1b[2J"], r"--\x1b[2J"),
     ],
 )
 def test_wrong_flags_are_named_and_end_with_2(argv: list[str], said: str) -> None:
@@ -88,6 +89,7 @@ def test_wrong_flags_are_named_and_end_with_2(argv: list[str], said: str) -> Non
     assert (code, out) == (2, "")
     assert said in err
     assert "Traceback" not in err
+    assert "\x1b" not in err
 
 
 def test_help_and_version_go_to_stdout() -> None:
@@ -814,6 +816,21 @@ def test_a_run_whose_streams_are_closed_syncs_all_the_same(tmp_path: Path, close
     assert "Error" not in done.stdout + done.stderr
     assert json.loads((tmp_path / "report.json").read_text())["exit_code"] == 0
     scene.assert_linked(lead, scene.named_by(lead))
+    scene.close()
+
+
+@pytest.mark.parametrize("nowhere", [">&-", "> /dev/full"])
+def test_a_json_report_that_reached_nobody_ends_with_1(tmp_path: Path, nowhere: str) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m main --json {nowhere}', sys.executable],
+        cwd=tmp_path,
+        env=scene.environ(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
     scene.close()
 
 

@@ -225,6 +225,15 @@ def test_the_command_prints_the_settings_serves_and_ends_silently(tmp_path: Path
     assert (process.returncode, out, err) == (0, "", "sandbox: query parameter 'x' of user is ignored\n")
 
 
+@pytest.mark.parametrize("latency", ["nan", "-1", "inf", "soon"])
+def test_the_command_refuses_a_latency_that_is_none(latency: str) -> None:
+    process = start(f"--latency={latency}")
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (2, "")
+    assert "--latency" in err
+    assert "Traceback" not in err
+
+
 def test_the_command_refuses_a_file_that_is_not_there(tmp_path: Path) -> None:
     process = start("--leads", str(tmp_path / "none.json"))
     out, err = process.communicate(timeout=10)

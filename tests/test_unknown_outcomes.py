@@ -213,6 +213,31 @@ def test_a_task_made_just_now_that_cannot_be_read_yet_is_not_deleted(
     scene.assert_linked(lead, task)
 
 
+def test_a_task_made_just_now_whose_lead_names_another_for_a_while_is_not_deleted(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: ClickUp, which does not show it yet, says that it is deleted, and the lead gets a further one."""
+    other = direct.clickup.add_task("by hand")
+    direct.later(600)
+    direct.clickup.hide_new_for = 60
+    lead = direct.lead()
+    direct.run()
+    own = direct.named_by(lead)
+    direct.set_cell(lead, other)
+    direct.later(5)
+    direct.run()
+    direct.clickup.delete(other)
+    direct.set_cell(lead, None)
+    direct.later(5)
+    gone = Answer(404, {"err": "Task not found, deleted", "ECODE": "ITEM_013"})
+    answers_once(direct, monkeypatch, lambda request, _: own in request.path, gone)
+    assert direct.run().writes == []
+    direct.later()
+    direct.run()
+    assert direct.named_by(lead) == own
+    assert direct.clickup.by_marker(lead) == [own]
+
+
 def test_one_task_that_cannot_be_seen_any_more_hides_of_no_other_since_when_it_has_its_status(scene: Scene) -> None:
     """Danger: without that evidence, a status that people set while the state was lost is overwritten."""
     pairs = [scene.pair("NEW", name=f"Lead {number}") for number in range(5)]
