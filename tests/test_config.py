@@ -210,6 +210,13 @@ def test_what_is_wrong_is_said_with_the_cure(name: str, value: str, said: str) -
     assert said in found[0]
 
 
+def test_a_path_that_sqlite_would_not_open_is_said_with_the_cure(folder: Path) -> None:
+    deep = folder.joinpath(*["x" * 99] * 5)
+    deep.mkdir(parents=True)
+    (found,) = problems(SYNC_STATE_FILE=str(deep / "state"))
+    assert "longer than 480 bytes" in found
+
+
 @pytest.mark.parametrize("address", ["http://127.8.9.10/v0", "http://localhost:1/v0", "https://proxy.example/airtable"])
 def test_https_anywhere_and_plain_http_to_this_machine_are_allowed(address: str) -> None:
     assert load({**GOOD, "AIRTABLE_API_URL": address}).airtable_api_url == address
