@@ -71,6 +71,7 @@ _TOKENS = ("AIRTABLE_API_KEY", "CLICKUP_API_KEY")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
+_FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 _LOOKS_LIKE_TOKEN = re.compile(r"\bpat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|\bpk_[0-9]+_[0-9A-Z]{8}")
 _TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)
@@ -467,6 +468,8 @@ def _field_id_fault(value: str) -> str:
 
 
 def _field_fault(name: str) -> str:
+    if _FIELD_ID.fullmatch(name):
+        return f"{name} is a field's id, and answers name their fields; write the field's name"
     # The name has to stand in a formula as {name}, and a brace in it has no spelling there that can be relied on.
     return f"the field name {name!r} has a brace in it; rename the field" if "{" in name or "}" in name else ""
 
@@ -483,7 +486,7 @@ def _state_file_fault(value: str) -> str:
         if not path.is_absolute() and not _current_folder_exists():
             return "the current folder was deleted; start it in another, or give the whole path"
         return _file_name_fault(Path(os.path.realpath(path)))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeError) as error:  # the last: a letter that the locale cannot write
         return f"this is no usable path ({error}); write another"
 
 

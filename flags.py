@@ -24,6 +24,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--yes goes with --check --live-test")
     if flags.demo and (flags.json or flags.report):
         parser.error("--demo tells a story and has no report")
+    if flags.explain and flags.only:
+        parser.error("--explain is of one lead; --only goes without it")
+    flags.only = list(dict.fromkeys(flags.only))
     return flags
 
 

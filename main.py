@@ -55,6 +55,7 @@ from report import (
 )
 from state import Lock, State, last_turn, set_aside
 from stopping import Stopping
+from text import visible
 
 if TYPE_CHECKING:
     from live_test import LiveTest
@@ -504,8 +505,9 @@ class _Program:
             report["exit_code"] = code = max(code, 1)
         if self._flags.json:
             _put(self._out, [json.dumps(report, indent=2)])
-            if has_failed(self._out) and not self._report_kept:
-                return max(code, 1)  # as where the report's file cannot be written
+        is_asked_for = self._flags.json or self._looks_only  # then what is printed is what the run was for
+        if is_asked_for and has_failed(self._out) and not self._report_kept:
+            return max(code, 1)
         return code
 
     def _tell(self, outcome: Outcome, traffic: str) -> None:
@@ -550,7 +552,7 @@ class _Program:
         try:
             write_whole(self._report_file, text + "\n")
         except OSError as error:
-            self._say(f"the report could not be written to {self._report_file}: {error.strerror}")
+            self._say(f"the report could not be written to {visible(str(self._report_file))}: {error.strerror}")
             return False
         self._report_kept = True
         return True

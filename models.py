@@ -80,6 +80,14 @@ class TableInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeInStatus:
+    """A task's status, and since when it has had it, in Unix milliseconds."""
+
+    status: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class ListInfo:
     """The List, with the names of its statuses in their order."""
 

@@ -163,12 +163,20 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     write = index.world.task_writes.get(record_id)
     if write is not None and write.task_id not in index.world.tasks:
         draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))
-    announced = index.world.creates.get(record_id)
-    if announced is not None and record_id not in index.world.asked:
-        draft.wanted.append(Wanted(markers=frozenset({record_id})))
-    elif announced is not None and index.world.asked[record_id] - announced.sent >= rules.doubt_ms:
-        draft.settled_creates.add(record_id)  # a row that is restored before this must not get a second task
+    _ask_for_create(record_id, index, rules, draft)  # a row that is restored before this must not get a second task
     draft.notices.extend(notices_without_lead(record_id, index))
+
+
+def _ask_for_create(record_id: str, index: Index, rules: Rules, draft: _Draft) -> None:
+    """Of a lead for which nothing is decided: a create without an answer ends once ClickUp is certain of it, or every
+    poll would reach back to it."""
+    announced = index.world.creates.get(record_id)
+    if announced is None:
+        return
+    if record_id not in index.world.asked:
+        draft.wanted.append(Wanted(markers=frozenset({record_id})))
+    elif index.world.asked[record_id] - announced.sent >= rules.doubt_ms:
+        draft.settled_creates.add(record_id)
 
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
@@ -213,6 +221,7 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
         )
         (draft.left if resolution.left else draft.failed).append(failure)
         draft.verdicts[lead.id] = resolution.error
+        _ask_for_create(lead.id, index, rules, draft)
     elif isinstance(resolution, Unlinked):
         draft.verdicts[lead.id] = resolution.reason
         if resolution.create and not lead.description:
@@ -329,7 +338,8 @@ def _report_pair(
     if status.restore:
         text = f"the task had been moved to '{visible(task.status)}', which has no way back; it is restored"
         draft.notices.append(Notice(lead.id, task.id, text, phase=1))
-    if lead.status == "" and status.lead_status is not None and (pair.base is None or pair.base[0]):
+    was_blank = pair.base is not None and pair.base[0] == "" and not pair.doubtful
+    if lead.status == "" and status.lead_status is not None and not was_blank:
         text = f"the lead's status was empty, and is filled with that of the task, '{visible(task.status)}'"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2))
     sent = "was sent and got no answer, and was taken back in"

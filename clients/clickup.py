@@ -23,7 +23,7 @@ from clients.errors import (
 from clients.http import Answer, Http, Service, Verdict
 from clients.rows import object_with_rows
 from clients.shape import Misshapen, list_of, milliseconds_of, object_of, text_of, text_or_empty
-from models import Announce, FieldInfo, ListInfo, Task, TaskPage
+from models import Announce, FieldInfo, ListInfo, Task, TaskPage, TimeInStatus
 from text import clean
 
 ADDRESS = "https://api.clickup.com/api/v2"
@@ -329,9 +329,9 @@ class ClickUpClient:
         """The custom fields of the List. https://developer.clickup.com/reference/getaccessiblecustomfields"""
         return self.http.fetch("GET", f"{self._list}/field", lambda answer: _fields(answer.body), replayable=True)
 
-    def time_in_status(self, task_ids: Sequence[str]) -> dict[str, int]:
-        """For each of at most 100 tasks the Unix milliseconds since when it has had its status; a task for which
-        ClickUp does not say is left out. Raises InvalidRequest with code TIS_027 where the plan does not offer it.
+    def time_in_status(self, task_ids: Sequence[str]) -> dict[str, TimeInStatus]:
+        """For each of at most 100 tasks its status, and since when it has had it; a task for which ClickUp does not
+        say is left out. Raises InvalidRequest with code TIS_027 where the plan does not offer it.
 
         https://developer.clickup.com/reference/getbulktasksstatus
         """
@@ -481,12 +481,13 @@ def _choice(value: Any) -> str:
     return text_or_empty(option.get("name", option.get("label")), "an option's name")
 
 
-def _since(body: Any) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _since(body: Any) -> dict[str, TimeInStatus]:
+    found: dict[str, TimeInStatus] = {}
     for task_id, entry in object_of(body, "the answer").items():
         status = object_of(entry, "a time in status").get("current_status")
         total = status.get("total_time") if isinstance(status, dict) else None
         since = total.get("since") if isinstance(total, dict) else None
         if since is not None:
-            found[task_id] = milliseconds_of(since, "since")
+            name = clean(text_of(object_of(status, "a status").get("status"), "the current status"))
+            found[task_id] = TimeInStatus(name, milliseconds_of(since, "since"))
     return found

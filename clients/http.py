@@ -7,6 +7,7 @@ import ipaddress
 import json
 import logging
 import random
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,7 @@ _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
 # Shorter ones are no service's. In front of a proxy that has the real ones any word may do, which records hold as well.
 _SHORTEST_TOKEN = 16
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
 _HINT_CERTIFICATE = (
     "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
     "certificate in REQUESTS_CA_BUNDLE"
@@ -211,6 +213,7 @@ class Http:
         self._secret = token_header.rpartition(" ")[2]
         known = {secret.encode() for secret in (self._secret, *secrets) if len(secret) >= _SHORTEST_TOKEN}
         self._hidden = sorted(known, key=len, reverse=True)  # one may begin with another
+        self._hidden_escaped = [_with_escapes(secret) for secret in self._hidden]
         answer = response_within(_WHOLE_ANSWER * timeout, clock.monotonic)
         self._session = _session(service.address, _Token(token_header), answer)
         self._pacer = pacer
@@ -481,6 +484,9 @@ class Http:
         shown and kept, and not to the other service."""
         for secret in self._hidden:
             content = content.replace(secret, b"***")
+        if _ESCAPED_ASCII.search(content):
+            for spelled in self._hidden_escaped:
+                content = spelled.sub(b"***", content)
         return content
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
@@ -572,6 +578,11 @@ class Http:
         """A foreign text made fit for one line of output; the token never shows, even if a service repeats it."""
         hidden = said.replace(self._secret, "***") if self._secret else said
         return cut(visible(hidden), _LONGEST_MESSAGE)
+
+
+def _with_escapes(secret: bytes) -> re.Pattern[bytes]:
+    """The secret with any of its letters as a JSON string may spell them."""
+    return re.compile(b"".join(b"(?:%b|\\\\u00(?i:%02x))" % (re.escape(bytes([code])), code) for code in secret))
 
 
 def ping(url: str, timeout: float) -> str | None:

@@ -9,6 +9,8 @@ from decisions.kept import EMPTY, having
 from models import AnnouncedTaskWrite, KnownTask, Lead, Link, Notice
 from text import digest, visible
 
+_UNANSWERED = "sent and got no answer"
+
 
 @dataclass(frozen=True, slots=True)
 class ContentDecision:
@@ -30,15 +32,25 @@ def decide_content(
     notices: list[str] = []
     if digest(lead.name) != link.name and task.name != digest(lead.name):
         name = lead.name
-        ours = {link.answered_name} | ({announced.name} if announced else set())
+        ours = {link.answered_name, link.name} | ({announced.name} if announced else set())
         if task.name not in ours:
             notices.append(
                 f"the task had been renamed in ClickUp to '{visible(task.shown_name)}'; the lead's new name replaces it"
+            )
+        elif announced is not None and _edited_since(task, announced, announced.name, task.name):
+            notices.append(
+                f"a new name was {_UNANSWERED}, and the task has been edited since; the lead's name replaces "
+                f"'{visible(task.shown_name)}'"
             )
     if lead.details != link.details and task.description != digest(lead.description):
         ours = {link.answered_description} | ({announced.description} if announced else set())
         if task.description in ours:
             description = lead.description
+            if announced is not None and _edited_since(task, announced, announced.description, task.description):
+                notices.append(
+                    f"new details were {_UNANSWERED}, and the task has been edited since; the lead's details replace "
+                    "those before, which the task's description shows"
+                )
         else:
             notices.append("the lead's details changed, but people have edited the task's description: theirs stays")
     if announced is not None and before is not None:
@@ -46,12 +58,21 @@ def decide_content(
     return ContentDecision(name, description, tuple(notices))
 
 
+def _edited_since(task: KnownTask, write: AnnouncedTaskWrite, sent: str, shown: str) -> bool:
+    """Whether people may have put back what a write without an answer had replaced. It is written once more, since the
+    lead's change would be lost if the write never arrived.
+
+    A second of margin: the time of sending comes from the whole seconds of a `Date` header.
+    """
+    return sent not in ("", shown) and task.updated > write.sent + 1000
+
+
 def _kept_though_taken_back(
     lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, before: Link
 ) -> Iterator[str]:
     """Whether a write without an answer arrived cannot be told once people have edited what it wrote. Where the lead
     has its old value again, nothing is written, and theirs stays."""
-    since = "sent and got no answer, and the lead has its old"
+    since = f"{_UNANSWERED}, and the lead has its old"
     names = (write.name, link.name, link.answered_name, before.seen_name)
     if write.name and digest(lead.name) == link.name and task.name not in names:
         yield f"another name was {since} one again; the task keeps '{visible(task.shown_name)}'"

@@ -35,10 +35,12 @@ from models import (
     Stray,
     Task,
     TaskGone,
+    TimeInStatus,
     UnreadTask,
     Wanted,
 )
 from state import State
+from status_map import fold
 from text import cell_text, clean, cut, cut_bytes, digest
 from world import ANOTHER_LIST, CLOCK_MARGIN_MS, UNLISTED, World, is_record_id, parse_reference
 
@@ -296,14 +298,20 @@ class Reading:
         self._view_asked |= ids
 
     def _doubt_an_empty_listing(self) -> None:
-        """An empty listing while links exist is believed only if each of the linked tasks is surely deleted."""
-        if self._listed or not self._links:
+        """An empty listing is believed only if each linked task is surely deleted; who is gone as well has none."""
+        if self._listed:
             return
-        linked = [link.task_id for link in self._links.values() if link.elsewhere not in UNLISTED]
+        linked = [
+            link.task_id
+            for link in self._links.values()
+            if link.elsewhere not in UNLISTED and self.leads.get(link.record_id) is not None
+        ]
         self._read_tasks(linked[:_MANY])
-        read = [self.tasks.get(task_id) for task_id in linked]
-        if not all(task is TaskGone.DELETED or isinstance(task, KnownTask) for task in read):
-            self._unproven("ClickUp listed no task at all, though some are linked")
+        for task_id in linked:
+            task = self.tasks.get(task_id)
+            if task is not TaskGone.DELETED and not isinstance(task, KnownTask):
+                self._unproven(f"ClickUp listed no task at all, though task {task_id} is linked and cannot be read")
+                return
 
     def _unproven(self, why: str) -> None:
         self.complete = False
@@ -474,11 +482,23 @@ class Reading:
     def _ask_status_since(self, ids: Sequence[str]) -> None:
         """One task that cannot be seen any more spoils the answer for all: the others are asked for without it."""
         try:
-            self._status_since.update(self._tools.clickup.time_in_status(ids))
+            self._take_status_since(self._tools.clickup.time_in_status(ids))
         except NotFound as error:
             half = len(ids) // 2 if error.status == HTTPStatus.UNAUTHORIZED else 0
             for part in (ids[:half], ids[half:]) if half else ():
                 self._ask_status_since(part)
+
+    def _take_status_since(self, answer: Mapping[str, TimeInStatus]) -> None:
+        """A time counts for the status that was read. Where that has changed meanwhile, the task is read once more."""
+        for task_id, now in answer.items():
+            if not self._shows(task_id, now.status):
+                self._read_task(task_id)
+            if self._shows(task_id, now.status):
+                self._status_since[task_id] = now.since
+
+    def _shows(self, task_id: str, status: str) -> bool:
+        task = self.tasks.get(task_id)
+        return isinstance(task, KnownTask) and fold(task.status) == fold(status)
 
     def _read_status_times(
         self,
@@ -490,8 +510,10 @@ class Reading:
             formula = any_of(*(condition(record_id, self._settings.status_field, ms / 1000) for record_id, ms in chunk))
             found: set[str] = set()
             try:
-                for page in self._tools.airtable.list_records(fields=self.make.fields[:1], formula=formula):
+                for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
                     found.update(record.id for record in page.rows)
+                    # Of the same moment as the answer: what was read of them before may have changed meanwhile.
+                    self.leads.update((record.id, self.make.lead(record)) for record in page.rows)
                 answers.update((key, key[0] in found) for key in chunk)
             except InvalidRequest as error:
                 log.info("Airtable does not tell when the status was changed: %s", error)

@@ -24,7 +24,7 @@ from clients.errors import (
 )
 from clients.http import Http
 from clients.pacing import ClickUpPacer
-from models import FieldInfo, ListInfo, Task, TaskPage
+from models import FieldInfo, ListInfo, Task, TaskPage, TimeInStatus
 from sandbox.server import Sandbox
 from sandbox.wire import Clock
 from tests.clients_server import UNIX, Handler, Reply, Server
@@ -492,7 +492,7 @@ def test_the_list_and_its_fields(scripted: Scripted) -> None:
 def test_time_in_status_tells_since_when(scripted: Scripted) -> None:
     entry = {"current_status": {"status": "open", "total_time": {"by_minute": 5, "since": str(MS)}}}
     tasks, server = scripted(Reply(200, {"86a": entry, "86b": {"current_status": None}}))
-    assert tasks.time_in_status(["86a", "86b", "86c"]) == {"86a": MS}
+    assert tasks.time_in_status(["86a", "86b", "86c"]) == {"86a": TimeInStatus("open", MS)}
     assert server.seen[0].query == [("task_ids", "86a"), ("task_ids", "86b"), ("task_ids", "86c")]
     assert tasks.time_in_status([]) == {}
     with pytest.raises(ValueError, match="at most 100"):

@@ -188,6 +188,8 @@ def test_faults_of_every_kind_are_named_at_once() -> None:
         ("SYNC_STATE_FILE", "no/such/folder/state.sqlite3", "does not exist"),
         ("SYNC_STATE_FILE", "x" * 5000, "write another"),
         ("SYNC_STATE_FILE", "x" * 201, "longer than 200 bytes"),
+        ("AIRTABLE_STATUS_FIELD", "fldqCjrs1UhXgHUIc", "write the field's name"),
+        ("AIRTABLE_DETAIL_FIELDS", "Email, fldqCjrs1UhXgHUIc", "write the field's name"),
         ("SYNC_STATE_FILE", "state.sqlite3.lock", "beside another state file"),
         ("SYNC_STATE_FILE", "state.sqlite3-wal", "beside another state file"),
         ("HEALTHCHECK_URL", "http://hc.example/ping", "use https"),

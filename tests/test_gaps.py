@@ -141,11 +141,24 @@ def test_an_empty_listing_is_not_believed_while_linked_tasks_cannot_be_read(scen
     new = scene.lead("NEW", "new")
     run = scene.run("--full")
     assert (run.code, run.writes) == (1, [])
-    assert "ClickUp listed no task at all" in str(run.report["left_records"])
+    assert f"ClickUp listed no task at all, though task {task} is linked" in str(run.report["left_records"])
     scene.sandbox.faults.clear()
     scene.clickup.make_private(task, on=False)
     scene.later()
     assert scene.run().code == 0
+    scene.assert_linked(new, scene.named_by(new))
+
+
+def test_a_private_task_whose_lead_is_gone_holds_nobody_up(scene: Scene) -> None:
+    """Danger: the List shows no task, and no cell is left in which that one's trouble could be mended."""
+    lead, task = settled_pair(scene)
+    scene.clickup.make_private(task)
+    scene.airtable.delete(lead)
+    scene.later()
+    scene.run("--full")
+    new = scene.lead("NEW", "new")
+    scene.later()
+    assert scene.run("--full").code == 0
     scene.assert_linked(new, scene.named_by(new))
 
 

@@ -81,6 +81,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--dry-run", "--check"], "not allowed with"),
         (["-v", "-q"], "not allowed with"),
         (["--dry"], "--dry"),
+        (["--explain", "rec00000000000001", "--only", "rec00000000000002"], "--only goes without it"),
         (["--\x1b[2J"], r"--\x1b[2J"),
     ],
 )
@@ -819,11 +820,11 @@ def test_a_run_whose_streams_are_closed_syncs_all_the_same(tmp_path: Path, close
     scene.close()
 
 
-@pytest.mark.parametrize("nowhere", [">&-", "> /dev/full"])
-def test_a_json_report_that_reached_nobody_ends_with_1(tmp_path: Path, nowhere: str) -> None:
+@pytest.mark.parametrize("said", ["--json >&-", "--json > /dev/full", "--dry-run > /dev/full", "--check > /dev/full"])
+def test_a_report_or_a_plan_that_reached_nobody_ends_with_1(tmp_path: Path, said: str) -> None:
     scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
     done = subprocess.run(
-        ["/bin/sh", "-c", f'"$0" -m main --json {nowhere}', sys.executable],
+        ["/bin/sh", "-c", f'"$0" -m main {said}', sys.executable],
         cwd=tmp_path,
         env=scene.environ(),
         capture_output=True,
@@ -852,6 +853,24 @@ def test_a_conflict_that_a_closed_stream_could_not_tell_is_told_by_the_next_run(
     assert done.returncode == 1, done.stderr
     scene.later()
     assert "airtable stands" in scene.run().told(lead)
+    scene.close()
+
+
+def test_a_state_file_that_the_locale_cannot_name_is_told(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)
+    settings = scene.settings | {"SYNC_STATE_FILE": str(tmp_path / "státe€.sqlite3")}
+    lines = "".join(f"{name}={value}\n" for name, value in settings.items())
+    (tmp_path / "settings").write_text(lines, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "main", "--env-file", "settings"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(TOP), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert b"SYNC_STATE_FILE: this is no usable path" in done.stderr
     scene.close()
 
 

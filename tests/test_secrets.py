@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -140,6 +141,21 @@ def test_a_token_in_what_a_service_says_of_its_records_is_neither_shown_nor_kept
     spoil(scene, chatty)
     for flags in (("--check",), ("--dry-run", "--full", "-v"), ("--full", "-v"), ("-v",)):
         assert_silent(scene, scene.run(*flags, "--report", str(scene.folder / "report.json")))
+
+
+@pytest.mark.parametrize("escaped", ["{:04x}", "{:04X}"])
+def test_a_token_spelled_with_the_escapes_of_json_goes_no_further(scene: Scene, escaped: str) -> None:
+    scene.lead(name="Ada {}")
+    token = scene.airtable.token
+    spelled = token[0] + "".join("\\u" + escaped.format(ord(letter)) for letter in token[1:])
+
+    def chatty(request: Request, route: str, answer: Answer) -> Answer:
+        shown = answer.encoded().replace(b"Ada {}", b"Ada " + spelled.encode())
+        return dataclasses.replace(answer, body=shown) if route == "list_records_post" else answer
+
+    spoil(scene, chatty)
+    assert_silent(scene, scene.run("--full", "-v"))
+    assert [task["name"] for task in map(scene.clickup.task, scene.clickup.tasks())] == ["Ada ***"]
 
 
 def test_a_token_that_somebody_typed_into_a_lead_goes_no_further(scene: Scene) -> None:

@@ -294,3 +294,34 @@ def test_a_clock_that_was_ahead_makes_no_later_run_wait_for_it(direct: DirectSce
     run = direct.run()
     assert run.report["seconds"] < 150
     direct.assert_linked(lead, direct.named_by(lead))
+
+
+@pytest.mark.parametrize("why", ["no row", "no id"])
+def test_a_create_in_doubt_of_a_lead_that_fails_for_another_reason_is_asked_for_and_forgotten(
+    direct: DirectScene, why: str
+) -> None:
+    """Danger: as long as it is in doubt, every run asks for it, and its poll reaches back to it."""
+    direct.airtable.add_choice("NURTURE")
+    direct.pair()
+    lead = direct.lead("NEW", "B")
+    direct.sandbox.faults.add("reset", when="before", route="create_task", times=99)
+    direct.run()
+    direct.sandbox.faults.clear()
+    if why == "no row":
+        direct.edit(lead, Status="NURTURE")
+    else:
+        direct.set_cell(lead, "see notes!")
+    direct.later()
+    assert lead in direct.run().reasons()
+    direct.later(36_000)
+    direct.run()
+    direct.later()
+    run = direct.run()
+    assert (lead in run.reasons(), run.requests.count("clickup list_tasks")) == (True, 1)
+    since = [value for each in direct.sandbox.log for name, value in each.query if name == "date_updated_gt"][-1]
+    assert int(since) > (direct.clock.time() - 3_600) * 1_000
+    direct.edit(lead, Status="NEW")
+    direct.set_cell(lead, None)
+    direct.later()
+    assert direct.run().code == 0
+    assert direct.clickup.by_marker(lead) == [direct.named_by(lead)]
