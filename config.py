@@ -68,10 +68,10 @@ _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NAME_AT_A_BEGINNING = re.compile(r"\n[ \t]*(?:export[ \t]+)?([A-Z_]+)[ \t]*=")
 _TOKENS = ("AIRTABLE_API_KEY", "CLICKUP_API_KEY")
+_FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
-_FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 _LOOKS_LIKE_TOKEN = re.compile(r"\bpat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|\bpk_[0-9]+_[0-9A-Z]{8}")
 _TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)

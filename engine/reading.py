@@ -482,19 +482,22 @@ class Reading:
     def _ask_status_since(self, ids: Sequence[str]) -> None:
         """One task that cannot be seen any more spoils the answer for all: the others are asked for without it."""
         try:
-            self._take_status_since(self._tools.clickup.time_in_status(ids))
+            told = self._tools.clickup.time_in_status(ids)
         except NotFound as error:
             half = len(ids) // 2 if error.status == HTTPStatus.UNAUTHORIZED else 0
             for part in (ids[:half], ids[half:]) if half else ():
                 self._ask_status_since(part)
+            return
+        for task_id in ids:
+            if task_id in told:
+                self._take_status_since(task_id, told[task_id])
 
-    def _take_status_since(self, answer: Mapping[str, TimeInStatus]) -> None:
+    def _take_status_since(self, task_id: str, now: TimeInStatus) -> None:
         """A time counts for the status that was read. Where that has changed meanwhile, the task is read once more."""
-        for task_id, now in answer.items():
-            if not self._shows(task_id, now.status):
-                self._read_task(task_id)
-            if self._shows(task_id, now.status):
-                self._status_since[task_id] = now.since
+        if not self._shows(task_id, now.status):
+            self._read_task(task_id)
+        if self._shows(task_id, now.status):
+            self._status_since[task_id] = now.since
 
     def _shows(self, task_id: str, status: str) -> bool:
         task = self.tasks.get(task_id)
@@ -508,13 +511,13 @@ class Reading:
     ) -> None:
         for chunk in _chunks(sorted(asked), _BY_ID):
             formula = any_of(*(condition(record_id, self._settings.status_field, ms / 1000) for record_id, ms in chunk))
-            found: set[str] = set()
+            rows: dict[str, Lead] = {}
             try:
                 for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
-                    found.update(record.id for record in page.rows)
-                    # Of the same moment as the answer: what was read of them before may have changed meanwhile.
-                    self.leads.update((record.id, self.make.lead(record)) for record in page.rows)
-                answers.update((key, key[0] in found) for key in chunk)
+                    rows.update((record.id, self.make.lead(record)) for record in page.rows)
+                answers.update((key, key[0] in rows) for key in chunk)
+                # Of the same moment as the answer: what was read of them before may have changed meanwhile.
+                self.leads.update((record_id, rows[record_id]) for record_id, _ in chunk if record_id in rows)
             except InvalidRequest as error:
                 log.info("Airtable does not tell when the status was changed: %s", error)
                 answers.update(dict.fromkeys(chunk))

@@ -428,6 +428,13 @@ MUTANTS = (
         _replaced(engine.carrying_out, "UPDATE_AGE_SECONDS", 60),
     ),
     Mutant(
+        "a time for another status",
+        "since when a task has its status counts though the task was read in another",
+        "tests/test_evidence.py::test_a_task_moved_while_it_is_asked_since_when_it_has_its_status_takes_no_lead_back",
+        _replaced(Reading, "_shows", lambda *_: True),
+        {"set_to": "LOST", "also": "complete"},
+    ),
+    Mutant(
         "restores without end",
         "a task is put back as often as somebody's automation moves it",
         "tests/test_limits_of_plans.py::test_a_rule_that_always_moves_a_task_back_is_given_up_and_named",
