@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from config import DEFAULTS
 from sandbox.server import Sandbox
+from state import scratch_folder
 from status_map import parse
 
 Say = Callable[[str], None]
@@ -57,7 +57,7 @@ def play(say: Say, run: Run) -> int:
     `run` carries out one command line of the program and returns its exit code and what it said.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="airtable-clickup-sync-") as folder,
+        scratch_folder("airtable-clickup-sync-") as folder,
         Sandbox(clickup_limit=_CLICKUP_A_MINUTE, airtable_limit=_AIRTABLE_A_SECOND) as sandbox,
     ):
         return _Story(say, run, sandbox, Path(folder)).tell()

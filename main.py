@@ -165,6 +165,9 @@ class _Program:
         except KeyboardInterrupt:
             self._say("stopped")
             return 1
+        except StateError as error:
+            self._tell_error(error)
+            return _exit_code_of(error)
 
     def run(self) -> int:
         """Everything else."""
@@ -505,7 +508,8 @@ class _Program:
             report["exit_code"] = code = max(code, 1)
         if self._flags.json:
             _put(self._out, [json.dumps(report, indent=2)])
-        is_asked_for = self._flags.json or self._looks_only  # then what is printed is what the run was for
+        # Then what is printed is what the run was for.
+        is_asked_for = self._flags.json or self._flags.check or self._looks_only
         if is_asked_for and has_failed(self._out) and not self._report_kept:
             return max(code, 1)
         return code

@@ -405,8 +405,9 @@ class Conflict:
 class Plan:
     """Every decision of one run, as data.
 
-    `links` are what the readings alone prove, to be kept before anything is written. `settled` are leads whose
-    announced writes are resolved by the readings. `verdicts` say for each lead which rule decided and why. `cut`: the
+    `links` are what the readings alone prove, to be kept before anything is written; of leads that get another task
+    `former_links` are kept until its marker is set. `settled` are leads whose announced writes are resolved by the
+    readings. `verdicts` say for each lead which rule decided and why. `cut`: the
     command line left something out.
     """
 
@@ -414,6 +415,7 @@ class Plan:
     task_updates: tuple[UpdateTask, ...] = ()
     lead_updates: tuple[UpdateLead, ...] = ()
     links: tuple[Link, ...] = ()
+    former_links: tuple[Link, ...] = ()
     settled_creates: frozenset[str] = frozenset()
     settled_task_writes: frozenset[str] = frozenset()
     settled_lead_writes: frozenset[str] = frozenset()

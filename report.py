@@ -204,7 +204,7 @@ def plan_lines(plan: Plan, price: Cost) -> list[str]:
     actions = _actions(plan)
     lines = [line for action in actions for line in _action_lines(action)]
     if not actions:
-        return ["Nothing to write: there is nothing to do."]
+        return ["Nothing to write." if plan.left or plan.failed else "Nothing to write: there is nothing to do."]
     takes = "a few seconds"
     if price.seconds >= 5:
         takes = f"at least {duration(price.seconds)}, at {price.per_minute:,} requests a minute to ClickUp"

@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import stat
+import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -84,6 +85,16 @@ CREATE TABLE months (
 _STATEMENTS = tuple(statement.strip() for statement in _SCHEMA.split(";\n") if statement.strip())
 _FEW_ROWS = ("strays", "announced_creates", "announced_task_writes", "announced_lead_writes", "unfinished")
 _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
+
+
+def scratch_folder(prefix: str) -> tempfile.TemporaryDirectory[str]:
+    """A folder for a state that is needed once, a context manager. Raises StateError where none can be made."""
+    try:
+        return tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        raise StateError(
+            f"no temporary folder can be made: {error.strerror}", "set TMPDIR to a folder that can be written to"
+        ) from error
 
 
 class Lock:
@@ -362,10 +373,13 @@ class State:
     def keep_strays(self, strays: Iterable[Stray], *, instead_of: Set[str]) -> None:
         """Remember strays in place of those with the given task ids."""
         with self._transaction():
-            known = [row[0] for row in self._db.execute("SELECT task_id FROM strays")]
-            outdated = [(each,) for each in known if each in instead_of]
-            self._db.executemany("DELETE FROM strays WHERE task_id = ?", outdated)
-            self._keep("strays", ((stray.task_id, stray.record_id, stray.created) for stray in strays))
+            self._put_strays(strays, instead_of)
+
+    def _put_strays(self, strays: Iterable[Stray], instead_of: Set[str]) -> None:
+        known = [row[0] for row in self._db.execute("SELECT task_id FROM strays")]
+        outdated = [(each,) for each in known if each in instead_of]
+        self._db.executemany("DELETE FROM strays WHERE task_id = ?", outdated)
+        self._keep("strays", ((stray.task_id, stray.record_id, stray.created) for stray in strays))
 
     # --- announced writes
 
@@ -425,8 +439,11 @@ class State:
         task_writes: Iterable[str] = (),
         lead_writes: Iterable[str] = (),
         links: Iterable[Link] = (),
+        strays: Iterable[Stray] = (),
+        instead_of: Set[str] = frozenset(),
     ) -> None:
-        """Forget announced writes whose outcome is known, and keep the links that came of them, at once.
+        """Forget announced writes whose outcome is known, and keep the links that came of them, at once; and remember
+        strays in place of those with the given task ids.
 
         A lead whose task is another's from now on counts as unfinished.
         """
@@ -443,6 +460,7 @@ class State:
             self._remember_former_tasks(kept)
             self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((link.task_id,) for link in kept))
             self._keep("links", map(_row, kept))
+            self._put_strays(strays, instead_of)
 
     def _remember_losers(self, links: Iterable[Link]) -> None:
         """A lead loses its link where its task becomes another's; nothing else shows that it is to be decided anew."""

@@ -12,7 +12,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from decisions.content import ContentDecision, decide_content, own_text_notices, with_texts_that_arrived
+from decisions.content import (
+    ContentDecision,
+    decide_content,
+    own_text_notices,
+    with_texts_of_the_lead,
+    with_texts_that_arrived,
+)
 from decisions.evidence import (
     evidence_wanted,
     lead_may_be_older,
@@ -20,7 +26,7 @@ from decisions.evidence import (
     task_may_be_older,
     task_write_may_arrive,
 )
-from decisions.kept import as_seen, as_shown, found_link, having, with_base
+from decisions.kept import as_seen, as_shown, created_link, found_link, having, is_made_by, with_base
 from decisions.links import Adopted, Linked, Undecided, Unlinked, link_notices, notices_without_lead, resolve
 from decisions.rules import Rules
 from decisions.status import (
@@ -52,9 +58,8 @@ from world import DELETED, Index, World, is_record_id
 LEAD_GONE = "not in the table"
 
 _ASKED_IN_VAIN = (
-    "an earlier request for its task got no answer, and ClickUp lists no such task, so it gets one now; a task that "
-    "was moved to another List or made private right after that request, or made without the custom field, would be a "
-    "second one"
+    "an earlier request for its task got no answer, and ClickUp lists no such task, so {}; a task that was moved to "
+    "another List or made private right after that request, or made without the custom field, would be a second one"
 )
 _NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
@@ -94,6 +99,8 @@ class _Draft:
         self.task_updates: list[UpdateTask] = []
         self.lead_updates: list[UpdateLead] = []
         self.links: list[Link] = []
+        self.former_links: list[Link] = []
+        self.paired: set[str] = set()
         self.settled_creates: set[str] = set()
         self.settled_task_writes: set[str] = set()
         self.settled_lead_writes: set[str] = set()
@@ -111,6 +118,7 @@ class _Draft:
             tuple(self.task_updates),
             tuple(self.lead_updates),
             tuple(self.links),
+            tuple(self.former_links),
             frozenset(self.settled_creates),
             frozenset(self.settled_task_writes),
             frozenset(self.settled_lead_writes),
@@ -168,19 +176,33 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
 
 
 def _ask_for_create(record_id: str, index: Index, rules: Rules, draft: _Draft) -> None:
-    """Of a lead for which nothing is decided: a create without an answer ends once ClickUp is certain of it, or every
-    poll would reach back to it."""
-    announced = index.world.creates.get(record_id)
+    """Of a lead for which nothing is decided: a create without an answer ends once ClickUp shows its task, or is
+    certain that there is none; else every poll would reach back to it."""
+    world, announced = index.world, index.world.creates.get(record_id)
     if announced is None:
         return
-    if record_id not in index.world.asked:
+    if record_id not in world.asked:
         draft.wanted.append(Wanted(markers=frozenset({record_id})))
-    elif index.world.asked[record_id] - announced.sent >= rules.doubt_ms:
+        return
+    bearers = [task for task in index.bearers.get(record_id, ()) if task.fresh and is_made_by(announced, task)]
+    made = min(bearers, key=lambda task: (task.created, task.id), default=None)
+    former = world.links.get(record_id)
+    if made is not None and made.id not in index.link_of_task and (former is None or _is_deleted(former, world)):
+        draft.links.append(created_link(announced, made))
         draft.settled_creates.add(record_id)
+    elif world.asked[record_id] - announced.sent >= rules.doubt_ms:
+        draft.settled_creates.add(record_id)
+        if made is None:
+            draft.notices.append(Notice(record_id, "", _ASKED_IN_VAIN.format("none counts as made")))
+
+
+def _is_deleted(link: Link, world: World) -> bool:
+    return link.elsewhere == DELETED or world.tasks.get(link.task_id) is TaskGone.DELETED
 
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
-    """Keep what was read of linked tasks whose leads needed no decision, or are in the trash and may be restored.
+    """Keep what was read of linked tasks whose leads needed no decision, or got none about that task: they are in the
+    trash and may be restored, or their Task IDs are wrong and may be mended.
 
     Of a deleted task it is kept that it is, or a later run would answer from memory that the lead has one. A task whose
     status moved stays as it was last seen, where this is a run of other leads: the run that decides it has to see that.
@@ -201,14 +223,15 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
         if not isinstance(task, KnownTask):
             continue
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
-        if gone or (link.record_id not in decided and not _moved(link, task)):
+        undecided = link.record_id in decided and task_id not in draft.paired
+        if undecided or (link.record_id not in decided and not _moved(link, task)):
             seen = as_seen(link, task)
             write = index.world.task_write(link.record_id, task_id)
             if gone and write is not None:
                 seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
-                draft.links.append(seen)
-            draft.unchanged += int(not gone)
+                (draft.former_links if link.record_id in linked else draft.links).append(seen)
+            draft.unchanged += int(not undecided)
 
 
 def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
@@ -221,7 +244,9 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
         )
         (draft.left if resolution.left else draft.failed).append(failure)
         draft.verdicts[lead.id] = resolution.error
-        _ask_for_create(lead.id, index, rules, draft)
+        hidden = index.world.tasks.get(resolution.task_id) is TaskGone.HIDDEN  # it may be the one of a create
+        if not resolution.left and not hidden:
+            _ask_for_create(lead.id, index, rules, draft)
     elif isinstance(resolution, Unlinked):
         draft.verdicts[lead.id] = resolution.reason
         if resolution.create and not lead.description:
@@ -235,9 +260,11 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
                 text = f"its Task ID '{typed}' is replaced by that of a new task: {resolution.reason}"
                 draft.notices.append(Notice(lead.id, "", text, phase=1))
             if lead.id in index.world.creates:
-                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN, phase=1, once=True))
+                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN.format("it gets one now"), phase=1, once=True))
         else:
             draft.unchanged += 1
+            if lead.id in index.world.creates:
+                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN.format("none counts as made")))
     else:
         _decide_pair(lead, resolution, index, rules, draft)
 
@@ -252,6 +279,7 @@ def _create(lead: Lead, status: str, rules: Rules, reason: str) -> CreateTask:
 
 def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules, draft: _Draft) -> None:
     world, task = index.world, found.task
+    draft.paired.add(task.id)
     known = world.links.get(lead.id)
     known = known if known is not None and known.task_id == task.id else None
     link = as_seen(known, task) if known is not None else found_link(lead, task, world)
@@ -278,7 +306,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
         )
         draft.verdicts[lead.id] = _NOT_SHOWN
         return
-    link = _moved_on(lead, link, status, content)
+    link = _moved_on(lead, task, link, status, content)
     if link is not known and link != known:
         draft.links.append(link)
     draft.settled_creates.add(lead.id)
@@ -313,12 +341,13 @@ def _settle_announced(
         draft.settled_lead_writes.add(record_id)
 
 
-def _moved_on(lead: Lead, link: Link, status: StatusDecision, content: ContentDecision) -> Link:
+def _moved_on(lead: Lead, task: KnownTask, link: Link, status: StatusDecision, content: ContentDecision) -> Link:
     """The link with what this reading alone settles: a base, or what the lead shows beside it; texts that need not be
     written."""
     link = as_shown(link, lead) if status.base is None else with_base(link, status.base)
     if content.name is None and content.description is None:
         link = having(link, name=digest(lead.name), details=lead.details)
+        link = with_texts_of_the_lead(link, lead, task)
     return link
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -484,10 +485,9 @@ def _choice(value: Any) -> str:
 def _since(body: Any) -> dict[str, TimeInStatus]:
     found: dict[str, TimeInStatus] = {}
     for task_id, entry in object_of(body, "the answer").items():
-        status = object_of(entry, "a time in status").get("current_status")
-        total = status.get("total_time") if isinstance(status, dict) else None
-        since = total.get("since") if isinstance(total, dict) else None
-        if since is not None:
-            name = clean(text_of(object_of(status, "a status").get("status"), "the current status"))
+        with contextlib.suppress(Misshapen):  # it says nothing of this task, and no less of the others
+            status = object_of(object_of(entry, "a time in status").get("current_status"), "the current status")
+            since = object_of(status.get("total_time"), "the time in it").get("since")
+            name = clean(text_of(status.get("status"), "its name"))
             found[task_id] = TimeInStatus(name, milliseconds_of(since, "since"))
     return found

@@ -50,7 +50,9 @@ _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
 # Shorter ones are no service's. In front of a proxy that has the real ones any word may do, which records hold as well.
 _SHORTEST_TOKEN = 16
-_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+# Letters of a token as a JSON string may spell them, and what is taken out of texts later, so that it splits none.
+_ESCAPED = re.compile(rb"\\u(?:00[02-7]|[dD][89a-fA-F])")
+_TAKEN_OUT = rb"(?:\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))*"
 _HINT_CERTIFICATE = (
     "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
     "certificate in REQUESTS_CA_BUNDLE"
@@ -484,7 +486,7 @@ class Http:
         shown and kept, and not to the other service."""
         for secret in self._hidden:
             content = content.replace(secret, b"***")
-        if _ESCAPED_ASCII.search(content):
+        if _ESCAPED.search(content):
             for spelled in self._hidden_escaped:
                 content = spelled.sub(b"***", content)
         return content
@@ -581,8 +583,8 @@ class Http:
 
 
 def _with_escapes(secret: bytes) -> re.Pattern[bytes]:
-    """The secret with any of its letters as a JSON string may spell them."""
-    return re.compile(b"".join(b"(?:%b|\\\\u00(?i:%02x))" % (re.escape(bytes([code])), code) for code in secret))
+    spelled = (b"(?:%b|\\\\u00(?i:%02x))" % (re.escape(bytes([code])), code) for code in secret)
+    return re.compile(_TAKEN_OUT.join(spelled))
 
 
 def ping(url: str, timeout: float) -> str | None:

@@ -93,6 +93,15 @@ def with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWri
     return link
 
 
+def with_texts_of_the_lead(link: Link, lead: Lead, task: KnownTask) -> Link:
+    """A name or description that is just what we would write is ours, whoever typed it; what it replaced is not."""
+    if task.name == digest(lead.name):
+        link = having(link, answered_name=task.name)
+    if lead.description and task.description == digest(lead.description):
+        link = having(link, answered_description=task.description)
+    return link
+
+
 def own_text_notices(lead: Lead, task: KnownTask) -> Iterator[Notice]:
     """A task that is linked without a create of ours keeps its texts: which side changed last is not known."""
     differing = [

@@ -11,6 +11,7 @@ from text import digest
 from world import World
 
 EMPTY = digest("")
+_CREATED_MARGIN_MS = 60_000
 
 
 def having(link: Link, **values: Any) -> Link:
@@ -61,12 +62,17 @@ def found_link(lead: Lead, task: KnownTask, world: World) -> Link | None:
     if not lead.description:
         return None
     created = world.creates.get(lead.id)
-    if created is not None and task.marker == lead.id:
-        return _created_link(created, task)
+    if created is not None and is_made_by(created, task):
+        return created_link(created, task)
     return _new_link(lead, task)
 
 
-def _created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
+def is_made_by(created: AnnouncedCreate, task: KnownTask) -> bool:
+    """Whether our own announced create may have made a task, and not a person before it was sent."""
+    return task.marker == created.record_id and task.created >= created.sent - _CREATED_MARGIN_MS
+
+
+def created_link(created: AnnouncedCreate, task: KnownTask) -> Link:
     """The link of a task that our own announced create made: the base is what that create carried."""
     return Link(
         record_id=created.record_id,

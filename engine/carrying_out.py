@@ -252,7 +252,7 @@ class CarryingOut:
         try:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
-                self._state.settle(links=(self._links[update.record_id],))
+                self._record_claim(update.record_id)
         except ApiError as error:
             self._task_failed(update, error, sent=False)
             return
@@ -272,6 +272,16 @@ class CarryingOut:
             self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
+
+    def _record_claim(self, record_id: str) -> None:
+        """The lead's new link, and with it what the reading settled for this lead."""
+        lead = frozenset({record_id})
+        self._state.settle(
+            creates=lead & self._plan.settled_creates,
+            task_writes=lead & self._plan.settled_task_writes,
+            lead_writes=lead & self._plan.settled_lead_writes,
+            links=(self._links[record_id],),
+        )
 
     def _announce_update(self, update: UpdateTask) -> None:
         self._check_again((update.record_id,), UPDATE_AGE_SECONDS)
@@ -330,7 +340,8 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
         if not sent or not error.outcome_unknown:
-            self._take_back_announcements(tasks=(update.record_id,))
+            if sent:
+                self._take_back_announcements(tasks=(update.record_id,))
             self._task_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
             if update.status is not None:

@@ -42,7 +42,7 @@ from models import (
 from state import State
 from status_map import fold
 from text import cell_text, clean, cut, cut_bytes, digest
-from world import ANOTHER_LIST, CLOCK_MARGIN_MS, UNLISTED, World, is_record_id, parse_reference
+from world import ANOTHER_LIST, CLOCK_MARGIN_MS, DELETED, World, is_record_id, parse_reference
 
 LONGEST_NAME = 2000
 LONGEST_DESCRIPTION_BYTES = 250_000
@@ -55,6 +55,11 @@ _ALONE_SECONDS = 300.0  # a clock that is further ahead of two others than these
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NOT_SHOWN_YET = "ClickUp does not show the task, which was made just now"
 _NOT_SHOWN = "ClickUp still shows the task as it was before this program's last write"
+_NOT_READ = UnreadTask(
+    "its task was not read while the reading of the List is not complete",
+    "run again; if it stays so, ClickUp's listing leaves tasks out",
+    left=True,
+)
 _T = TypeVar("_T")
 
 log = logging.getLogger("sync")
@@ -298,20 +303,23 @@ class Reading:
         self._view_asked |= ids
 
     def _doubt_an_empty_listing(self) -> None:
-        """An empty listing is believed only if each linked task is surely deleted; who is gone as well has none."""
+        """An empty listing is believed only if each linked task is surely deleted, or in another List."""
         if self._listed:
             return
-        linked = [
-            link.task_id
-            for link in self._links.values()
-            if link.elsewhere not in UNLISTED and self.leads.get(link.record_id) is not None
-        ]
-        self._read_tasks(linked[:_MANY])
-        for task_id in linked:
-            task = self.tasks.get(task_id)
-            if task is not TaskGone.DELETED and not isinstance(task, KnownTask):
-                self._unproven(f"ClickUp listed no task at all, though task {task_id} is linked and cannot be read")
+        linked = [link for link in self._links.values() if link.elsewhere not in (ANOTHER_LIST, DELETED)]
+        self._read_tasks([link.task_id for link in linked[:_MANY]])
+        for link in linked:
+            if not self._explains_an_empty_listing(link):
+                self._unproven(f"ClickUp listed no task at all, though task {link.task_id} is linked")
                 return
+
+    def _explains_an_empty_listing(self, link: Link) -> bool:
+        task = self.tasks.get(link.task_id)
+        if isinstance(task, KnownTask):
+            return task.elsewhere == ANOTHER_LIST or task.created >= self._surely_listed()
+        # A lead that is gone has no cell in which a hidden task's trouble could be mended.
+        gone = self.leads.get(link.record_id) is None
+        return task is TaskGone.DELETED or (gone and task is TaskGone.HIDDEN)
 
     def _unproven(self, why: str) -> None:
         self.complete = False
@@ -404,7 +412,10 @@ class Reading:
         self._read_leads(wanted.leads)
         if wanted.in_view:
             self._ask_view(wanted.in_view)
+        short = self.full and not self.complete
         self._read_tasks(sorted(wanted.tasks - self.tasks.keys()))
+        if short:  # then only few are read, and the others would be wanted again and again
+            self.tasks.update(dict.fromkeys(wanted.tasks - self.tasks.keys(), _NOT_READ))
         each(sorted(wanted.markers), self._ask_for_marker, self._tools.in_flight)
         self._read_status_since(sorted(wanted.task_status_since))
         self._read_status_times(wanted.lead_status_after, status_newer_than, self._lead_after)
@@ -421,7 +432,8 @@ class Reading:
         self.leads.update(found)
 
     def _read_tasks(self, ids: Sequence[str]) -> None:
-        """Read tasks by id. In a full run one that the listing should have shown proves the listing short."""
+        """Read tasks by id; only few where the listing is short. In a full run one that the listing should have shown
+        proves it short."""
         for chunk in _chunks(ids, _FEW):
             each(chunk, self._read_task, self._tools.in_flight)
             if self.full and not self.complete:
@@ -446,7 +458,7 @@ class Reading:
             self.tasks[task_id] = UnreadTask(_NOT_SHOWN, "nothing to do: a later run reads it again", left=True)
             return
         self.tasks[task_id] = known
-        listable = known.elsewhere in ("", "a subtask") and task_id not in self._late_rows
+        listable = known.elsewhere in ("", "a subtask") and task_id not in self._listed
         if self.full and listable and known.created < self._surely_listed():
             self._unproven(f"ClickUp's listing leaves out task {task_id}, which is in the List")
 
@@ -513,8 +525,10 @@ class Reading:
             formula = any_of(*(condition(record_id, self._settings.status_field, ms / 1000) for record_id, ms in chunk))
             rows: dict[str, Lead] = {}
             try:
-                for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
-                    rows.update((record.id, self.make.lead(record)) for record in page.rows)
+                for _ in range(2):  # one answer may be short, and who is left out counts as untouched
+                    if not all(record_id in rows for record_id, _ in chunk):
+                        for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
+                            rows.update((record.id, self.make.lead(record)) for record in page.rows)
                 answers.update((key, key[0] in rows) for key in chunk)
                 # Of the same moment as the answer: what was read of them before may have changed meanwhile.
                 self.leads.update((record_id, rows[record_id]) for record_id, _ in chunk if record_id in rows)

@@ -328,17 +328,18 @@ class _Run:
         if self._state.value("settings") != fingerprint(self._settings):
             self._state.keep_values({"settings": None})  # what is decided by others now is read whole by the next run
         self._state.settle(
-            creates=made.settled_creates & reading.creates.keys(),
-            task_writes=made.settled_task_writes & reading.task_writes.keys(),
-            lead_writes=made.settled_lead_writes & reading.lead_writes.keys(),
-            links=[link for link in made.links if link.record_id not in claimed],
+            creates=(made.settled_creates & reading.creates.keys()) - claimed,
+            task_writes=(made.settled_task_writes & reading.task_writes.keys()) - claimed,
+            lead_writes=(made.settled_lead_writes & reading.lead_writes.keys()) - claimed,
+            links=[
+                *(link for link in made.links if link.record_id not in claimed),
+                *(link for link in made.former_links if link.record_id in claimed),
+            ],
+            # What is known of tasks that a reading does not show stays. Not even a full one shows those that were moved
+            # to another List, or cannot be read.
+            strays=reading.strays(made.links),
+            instead_of=reading.told_of(),
         )
-        self._keep_strays(reading, made)
-
-    def _keep_strays(self, reading: Reading, made: Plan) -> None:
-        """What is known of tasks that a reading does not show stays. Not even a full one shows those that were moved to
-        another List, or cannot be read."""
-        self._state.keep_strays(reading.strays(made.links), instead_of=reading.told_of())
 
     # --- before the first create
 
@@ -395,7 +396,7 @@ class _Run:
             for page in self._tools.clickup.walk("created", max(since, 1), archived=archived):
                 reading.take_late_tasks(page.rows)
                 found.update(task.marker for task in page.rows if task.marker in wanted)
-        self._keep_strays(reading, made)
+        self._state.keep_strays(reading.strays(made.links), instead_of=reading.told_of())
         work.cancel(found, "a task for it turned up while the run waited; the next run adopts it")
 
     def _deadline(self) -> float | None:

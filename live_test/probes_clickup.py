@@ -11,6 +11,7 @@ from clients.errors import ApiError, InvalidRequest, NotFound
 from clients.http import Answer
 from clients.shape import list_of, milliseconds_of, object_of, text_of
 from engine.reading import plain
+from errors import Interrupted
 from live_test.ground import PATIENCE_SECONDS, Broken, Ground
 from models import Notice, Task
 
@@ -56,8 +57,8 @@ class ClickUpProbes:
         made.doubtful_tasks.add(name)
         try:
             task = self._client.create(name=name, description=TEXT, status="", marker=marker)
-        except ApiError as error:
-            if not error.outcome_unknown:
+        except (ApiError, Interrupted) as error:
+            if isinstance(error, Interrupted) or not error.outcome_unknown:
                 made.doubtful_tasks.discard(name)
             raise
         made.doubtful_tasks.discard(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from live_test.probes_airtable import AirtableProbes
 from live_test.probes_clickup import ClickUpProbes
 from live_test.story import Story
 from models import Failure, Notice, Outcome
+from state import scratch_folder
 from text import cut, visible
 
 FIELD_USES = 5
@@ -85,7 +85,7 @@ class LiveTest:
         ended: SyncError | None = None
         try:
             self._delete_leftovers()
-            with self._make_tools(self._stop) as tools, tempfile.TemporaryDirectory(prefix="live-test-") as folder:
+            with self._make_tools(self._stop) as tools, scratch_folder("live-test-") as folder:
                 ground = Ground(self._settings, tools, self._stamp, self._made, self._say, findings, notices)
                 self._play(ground, Path(folder), progress)
         except SyncError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from clients.clickup import ClickUpClient
 from clients.errors import ApiError
 from engine import Options, Progress, sync
-from errors import SafetyStop
+from errors import Interrupted, SafetyStop
 from live_test.ground import LEADS, Broken, Ground
 from models import Outcome
 from state import State
@@ -90,6 +90,9 @@ class Story:
                 made.doubtful_leads.clear()
             self._ground.findings.failed("created", f"the leads could not be made: {error}")
             raise
+        except Interrupted:
+            made.doubtful_leads.clear()  # it waited for its turn
+            raise
         self.leads = [record.id for record in records]
         made.leads.update(zip(self.leads, names, strict=True))
         made.doubtful_leads.clear()
@@ -157,12 +160,16 @@ class Story:
 
     @contextlib.contextmanager
     def _state(self) -> Iterator[State]:
-        """A state of the live test's own. What a run has created or may have created is noted, however it ended."""
+        """A state of the live test's own. What a run has created or may have created is noted, however it ended, and
+        while it is at work: who ends the program meanwhile is told what may be left."""
         made = self._ground.made
+        to_make = {self._name(lead) for lead in self.leads if lead not in self._linked}
         with contextlib.closing(State.open(self._state_file)) as state:
+            made.doubtful_tasks.update(to_make)
             try:
                 yield state
             finally:
+                made.doubtful_tasks.difference_update(to_make)
                 self._linked = {lead: link.task_id for lead, link in state.all_links().items()}
                 made.tasks.update((task, self._name(lead)) for lead, task in self._linked.items())
                 made.doubtful_tasks.update(map(self._name, state.announced_creates().keys() - self._linked.keys()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +14,7 @@ from tests.campaign.wire import DirectScene, Killed
 from tests.scene import Scene
 from tests.troubles import (
     IDLE,
+    answers_once,
     killed_after_the_first,
     pair_in_doubt,
     run_and_clear,
@@ -23,19 +23,6 @@ from tests.troubles import (
 
 def fail_always(scene: Scene, route: str, when: str = "before") -> None:
     scene.sandbox.faults.add("reset", when=when, route=route, times=1_000)
-
-
-def answers_once(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, which: Callable[[Request, str], bool], answer: Answer
-) -> None:
-    """The first request of this kind gets this answer, and the service is honest again."""
-    true_answer, left = scene.sandbox.carry_out, [answer]
-
-    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
-        true, route, fault = true_answer(request)
-        return (left.pop() if left and which(request, route) else true), route, fault
-
-    monkeypatch.setattr(scene.sandbox, "carry_out", carry_out)
 
 
 def by_id(request: Request, route: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -101,6 +102,33 @@ def refusing(
         return (answer, "refused", None) if refused else true_answer(request)
 
     return carry_out
+
+
+def answers_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, which: Callable[[Request, str], bool], answer: Answer
+) -> None:
+    """The first request of this kind gets this answer, and the service is honest again."""
+    true_answer, left = scene.sandbox.carry_out, [answer]
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        true, route, fault = true_answer(request)
+        return (left.pop() if left and which(request, route) else true), route, fault
+
+    monkeypatch.setattr(scene.sandbox, "carry_out", carry_out)
+
+
+@contextlib.contextmanager
+def listing_nothing(scene: Scene) -> Iterator[None]:
+    """The stand-in, but ClickUp lists no task."""
+    true_answer = scene.sandbox.carry_out
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        answer, route, fault = true_answer(request)
+        return Answer(200, {"tasks": [], "last_page": True}) if route == "list_tasks" else answer, route, fault
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", carry_out)
+        yield
 
 
 REFUSED_TASK = Answer(400, {"err": "not this one", "ECODE": "INPUT_001"})
