@@ -491,7 +491,10 @@ def test_the_list_and_its_fields(scripted: Scripted) -> None:
 
 def test_time_in_status_tells_since_when(scripted: Scripted) -> None:
     entry = {"current_status": {"status": "open", "total_time": {"by_minute": 5, "since": str(MS)}}}
-    tasks, server = scripted(Reply(200, {"86a": entry, "86b": {"current_status": None}}))
+    nameless = {"current_status": {"status": None, "total_time": {"by_minute": 5, "since": str(MS)}}}
+    timeless = {"current_status": {"status": "open", "total_time": {"since": "soon"}}}
+    odd = {"86b": {"current_status": None}, "86c": nameless, "86d": timeless, "86e": []}
+    tasks, server = scripted(Reply(200, {**odd, "86a": entry}))
     assert tasks.time_in_status(["86a", "86b", "86c"]) == {"86a": TimeInStatus("open", MS)}
     assert server.seen[0].query == [("task_ids", "86a"), ("task_ids", "86b"), ("task_ids", "86c")]
     assert tasks.time_in_status([]) == {}

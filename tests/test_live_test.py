@@ -20,6 +20,7 @@ import pytest
 
 import main
 from live_test.facts import FACTS
+from live_test.ground import LEADS
 from sandbox.clickup import ClickUp
 from sandbox.faults import Fault
 from sandbox.wire import Clock
@@ -529,6 +530,54 @@ def test_an_interrupt_ends_it_with_everything_deleted(tmp_path: Path, route: str
     assert left(scene) == {}
     own.assert_untouched()
     scene.close()
+
+
+def test_what_may_be_left_when_its_time_to_stop_is_over_is_named(tmp_path: Path) -> None:
+    """Danger: a create hangs until the program has to end, and nothing names the tasks that it has made."""
+    scene = Scene(tmp_path, clock=Clock(), clickup_limit=1000)
+    scene.sandbox.faults.add("hang", when="after", route="create_task", number=2, seconds=100)
+    program = f"import sys, main; main.LIVE_TEST_GRACE_SECONDS = 0.5; sys.exit(main.main({[*LIVE, '--yes']}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=scene.folder,
+        env=scene.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        while len(scene.clickup.tasks()) < LEADS and process.poll() is None:
+            scene.sandbox.closing.wait(0.02)
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1, told
+    assert len(left(scene)) == 2 * LEADS
+    for task in scene.clickup.tasks().values():
+        assert f"a task named '{task['name']}' may be left" in told
+    assert all(lead in told for lead in scene.airtable.records())
+    scene.close()
+
+
+def test_without_a_temporary_folder_it_says_so(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.mkdtemp", _no_folder)
+    tested = live(scene)
+    assert (tested.code, left(scene)) == (1, {})
+    assert "TMPDIR" in str(tested.report)
+
+
+class _Full(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_findings_that_reached_nobody_end_with_1(scene: Scene) -> None:
+    assert main.main([*LIVE, "--yes"], scene.settings, clock=scene.clock, stdout=_Full(), stderr=io.StringIO()) == 1
+
+
+def _no_folder(*_: object, **__: object) -> str:
+    raise FileNotFoundError(2, "No usable temporary directory found")
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

@@ -242,6 +242,8 @@ def test_a_long_plan_tells_the_time_and_the_limit_it_was_reckoned_with() -> None
 
 def test_a_plan_without_an_action_says_so() -> None:
     assert plan_lines(Plan(), Cost(1, 1, 0, 100)) == ["Nothing to write: there is nothing to do."]
+    waiting = Plan(left=(Failure("rec00000000000001", "", 0, "left out by --limit or --phase"),))
+    assert plan_lines(waiting, Cost(1, 1, 0, 100)) == ["Nothing to write."]
 
 
 def test_a_failure_is_named_with_its_record_its_reason_and_its_cure() -> None:

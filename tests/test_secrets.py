@@ -158,6 +158,22 @@ def test_a_token_spelled_with_the_escapes_of_json_goes_no_further(scene: Scene, 
     assert [task["name"] for task in map(scene.clickup.task, scene.clickup.tasks())] == ["Ada ***"]
 
 
+@pytest.mark.parametrize("between", ["\\u0000", "\\uD800", "\\udfff\\u0000"])
+def test_a_token_split_by_what_is_taken_out_later_goes_no_further(scene: Scene, between: str) -> None:
+    scene.lead(name="Ada {}", Email="{}")
+    token = scene.airtable.token
+    spelled = between.join((token[:20], token[20:21], token[21:]))
+
+    def chatty(request: Request, route: str, answer: Answer) -> Answer:
+        shown = answer.encoded().replace(b"{}", spelled.encode())
+        return dataclasses.replace(answer, body=shown) if route == "list_records_post" else answer
+
+    spoil(scene, chatty)
+    assert_silent(scene, scene.run("--full", "-v"))
+    (task,) = map(scene.clickup.task, scene.clickup.tasks())
+    assert (task["name"], token in task["description"]) == ("Ada ***", False)
+
+
 def test_a_token_that_somebody_typed_into_a_lead_goes_no_further(scene: Scene) -> None:
     """It is hidden on both sides, so that the run after finds nothing to correct."""
     tokens = f"{scene.airtable.token} {scene.clickup.token}"
