@@ -469,7 +469,7 @@ def _field_id_fault(value: str) -> str:
 
 def _field_fault(name: str) -> str:
     if _FIELD_ID.fullmatch(name):
-        return f"{name} is a field's id, and answers name their fields; write the field's name"
+        return f"{name} is a field's id, but Airtable's answers give fields by name; write the field's name"
     # The name has to stand in a formula as {name}, and a brace in it has no spelling there that can be relied on.
     return f"the field name {name!r} has a brace in it; rename the field" if "{" in name or "}" in name else ""
 

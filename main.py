@@ -508,9 +508,8 @@ class _Program:
             report["exit_code"] = code = max(code, 1)
         if self._flags.json:
             _put(self._out, [json.dumps(report, indent=2)])
-        # Then what is printed is what the run was for.
-        is_asked_for = self._flags.json or self._flags.check or self._looks_only
-        if is_asked_for and has_failed(self._out) and not self._report_kept:
+        output_is_the_purpose = self._flags.json or self._flags.check or self._looks_only
+        if output_is_the_purpose and has_failed(self._out) and not self._report_kept:
             return max(code, 1)
         return code
 

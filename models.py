@@ -229,7 +229,8 @@ class AnnouncedTaskWrite:
     """An update of a task that was sent and not recorded as done.
 
     `lead_status` is the lead's status that led to it. What was not written is "". `name` and `description` are
-    digests of the text that was sent.
+    digests of the text that was sent. `sent` and, of name and description, `texts_sent` are Unix milliseconds in
+    ClickUp's clock: a status whose outcome is still unknown may have been sent long before them.
     """
 
     record_id: str
@@ -239,6 +240,7 @@ class AnnouncedTaskWrite:
     name: str
     description: str
     sent: int
+    texts_sent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,9 +407,9 @@ class Conflict:
 class Plan:
     """Every decision of one run, as data.
 
-    `links` are what the readings alone prove, to be kept before anything is written; of leads that get another task
-    `former_links` are kept until its marker is set. `settled` are leads whose announced writes are resolved by the
-    readings. `verdicts` say for each lead which rule decided and why. `cut`: the
+    `links` are what the readings alone prove, to be kept before anything is written. `former_links`: what was read of
+    the old task of a lead that gets another one; kept until the new task bears its marker. `settled` are leads whose
+    announced writes are resolved by the readings. `verdicts` say for each lead which rule decided and why. `cut`: the
     command line left something out.
     """
 

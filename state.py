@@ -31,7 +31,7 @@ from models import (
 from text import visible
 from world import DELETED
 
-VERSION = 4
+VERSION = 5
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
@@ -63,7 +63,8 @@ CREATE TABLE announced_creates (
 ) WITHOUT ROWID;
 CREATE TABLE announced_task_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, lead_status TEXT NOT NULL, status TEXT NOT NULL,
-    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL, seal TEXT NOT NULL
+    name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL, texts_sent INTEGER NOT NULL,
+    seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE announced_lead_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, task_status TEXT NOT NULL, status TEXT NOT NULL,
@@ -88,7 +89,7 @@ _TOTALS = "CAST(total(airtable) AS INTEGER), CAST(total(clickup) AS INTEGER)"
 
 
 def scratch_folder(prefix: str) -> tempfile.TemporaryDirectory[str]:
-    """A folder for a state that is needed once, a context manager. Raises StateError where none can be made."""
+    """A temporary folder, as a context manager, for a state that is needed once. Raises StateError."""
     try:
         return tempfile.TemporaryDirectory(prefix=prefix)
     except OSError as error:
@@ -422,6 +423,7 @@ class State:
             write.name,
             write.description,
             write.sent,
+            write.texts_sent,
         )
         with self._transaction():
             self._keep("announced_task_writes", [row])
@@ -442,8 +444,8 @@ class State:
         strays: Iterable[Stray] = (),
         instead_of: Set[str] = frozenset(),
     ) -> None:
-        """Forget announced writes whose outcome is known, and keep the links that came of them, at once; and remember
-        strays in place of those with the given task ids.
+        """Forget announced writes whose outcome is known, and keep what came of them, at once: links, and strays in
+        place of those with the given task ids. A death between the two would forget a task.
 
         A lead whose task is another's from now on counts as unfinished.
         """

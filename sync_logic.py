@@ -10,7 +10,7 @@ lead by lead; then come the brake and the parts of a plan.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from decisions.content import (
     ContentDecision,
@@ -57,10 +57,10 @@ from world import DELETED, Index, World, is_record_id
 
 LEAD_GONE = "not in the table"
 
-_ASKED_IN_VAIN = (
-    "an earlier request for its task got no answer, and ClickUp lists no such task, so {}; a task that was moved to "
-    "another List or made private right after that request, or made without the custom field, would be a second one"
-)
+_ASKED_IN_VAIN = "an earlier request for its task got no answer, and ClickUp lists no such task"
+_IF_HIDDEN = "if it was moved to another List or made private right after that, or made without the custom field"
+_MADE_AGAIN = f"{_ASKED_IN_VAIN}, so it gets one now; {_IF_HIDDEN}, this is a second one"
+_GIVEN_UP = f"{_ASKED_IN_VAIN}, so none counts as made; {_IF_HIDDEN}, the one that it gets later is a second one"
 _NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
 
@@ -176,28 +176,30 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
 
 
 def _ask_for_create(record_id: str, index: Index, rules: Rules, draft: _Draft) -> None:
-    """Of a lead for which nothing is decided: a create without an answer ends once ClickUp shows its task, or is
-    certain that there is none; else every poll would reach back to it."""
+    """The announced create of a lead that gets no task now: settled once its task is found, or once it is certain that
+    there is none. As long as it is open, every poll reaches back to it."""
     world, announced = index.world, index.world.creates.get(record_id)
     if announced is None:
         return
     if record_id not in world.asked:
         draft.wanted.append(Wanted(markers=frozenset({record_id})))
         return
-    bearers = [task for task in index.bearers.get(record_id, ()) if task.fresh and is_made_by(announced, task)]
-    made = min(bearers, key=lambda task: (task.created, task.id), default=None)
+    shown = (task for task in world.tasks.values() if isinstance(task, KnownTask) and is_made_by(announced, task))
+    made = min(shown, key=lambda task: (task.created, task.id), default=None)
     former = world.links.get(record_id)
-    if made is not None and made.id not in index.link_of_task and (former is None or _is_deleted(former, world)):
+    free = former is None or _is_deleted(former, world)
+    if made is not None and made.id not in index.link_of_task and free:
         draft.links.append(created_link(announced, made))
         draft.settled_creates.add(record_id)
     elif world.asked[record_id] - announced.sent >= rules.doubt_ms:
         draft.settled_creates.add(record_id)
         if made is None:
-            draft.notices.append(Notice(record_id, "", _ASKED_IN_VAIN.format("none counts as made")))
+            draft.notices.append(Notice(record_id, "", _GIVEN_UP))
 
 
 def _is_deleted(link: Link, world: World) -> bool:
-    return link.elsewhere == DELETED or world.tasks.get(link.task_id) is TaskGone.DELETED
+    read = world.tasks.get(link.task_id)
+    return link.elsewhere == DELETED if read is None else read is TaskGone.DELETED
 
 
 def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> None:
@@ -225,8 +227,10 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
         gone = link.record_id in decided and index.world.leads[link.record_id] is None
         undecided = link.record_id in decided and task_id not in draft.paired
         if undecided or (link.record_id not in decided and not _moved(link, task)):
-            seen = as_seen(link, task)
             write = index.world.task_write(link.record_id, task_id)
+            if write is not None and not gone:
+                continue  # it is read again for that write, and is to be held against what was seen before it
+            seen = as_seen(link, task)
             if gone and write is not None:
                 seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
@@ -260,11 +264,11 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
                 text = f"its Task ID '{typed}' is replaced by that of a new task: {resolution.reason}"
                 draft.notices.append(Notice(lead.id, "", text, phase=1))
             if lead.id in index.world.creates:
-                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN.format("it gets one now"), phase=1, once=True))
+                draft.notices.append(Notice(lead.id, "", _MADE_AGAIN, phase=1, once=True))
         else:
             draft.unchanged += 1
             if lead.id in index.world.creates:
-                draft.notices.append(Notice(lead.id, "", _ASKED_IN_VAIN.format("none counts as made")))
+                draft.notices.append(Notice(lead.id, "", _GIVEN_UP))
     else:
         _decide_pair(lead, resolution, index, rules, draft)
 
@@ -309,11 +313,11 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     link = _moved_on(lead, task, link, status, content)
     if link is not known and link != known:
         draft.links.append(link)
-    draft.settled_creates.add(lead.id)
+    _settle_create(lead, known, found, index, rules, draft)
     _report_pair(lead, task, status_pair, status, content, draft)
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
-    if known is None and lead.id not in world.creates:
+    if known is None and before.base is None:
         draft.notices.extend(own_text_notices(lead, task))
     draft.notices.extend(link_notices(lead, found, index))
     update = _task_update(lead, task, found, status, content, rules, doubtful=status_pair.doubtful)
@@ -328,6 +332,16 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if update is None and pull is None and not status.problem:
         draft.unchanged += 1
     draft.verdicts[lead.id] = status.rule
+
+
+def _settle_create(
+    lead: Lead, known: Link | None, found: Linked | Adopted, index: Index, rules: Rules, draft: _Draft
+) -> None:
+    """An announced create is answered by the lead's having a task; where its marker has yet to be set, by that."""
+    if found.claim and known is None:
+        _ask_for_create(lead.id, index, rules, draft)
+    else:
+        draft.settled_creates.add(lead.id)
 
 
 def _settle_announced(
@@ -347,8 +361,7 @@ def _moved_on(lead: Lead, task: KnownTask, link: Link, status: StatusDecision, c
     link = as_shown(link, lead) if status.base is None else with_base(link, status.base)
     if content.name is None and content.description is None:
         link = having(link, name=digest(lead.name), details=lead.details)
-        link = with_texts_of_the_lead(link, lead, task)
-    return link
+    return with_texts_of_the_lead(link, lead, task)
 
 
 def _report_pair(
@@ -502,13 +515,19 @@ def _with_turn(create: CreateTask, turn: int) -> CreateTask:
     return dataclasses.replace(create, turn=turn) if turn else create
 
 
-def limited(made: Plan, *, creates: int | None, phase: int | None) -> Plan:
-    """The part of a plan that `--limit` and `--phase` allow; the rest is left for a later run."""
+def limited(made: Plan, *, creates: int | None, phase: int | None, claimed: Set[str]) -> Plan:
+    """The part of a plan that `--limit` and `--phase` allow; the rest is left for a later run.
+
+    `claimed` are leads whose tasks have yet to get their first marker, in Phase 1: until then nothing is pulled.
+    """
     kept_creates = made.creates if phase != 2 else ()
     if creates is not None:
         kept_creates = kept_creates[:creates]
     task_updates = made.task_updates if phase != 2 else ()
-    in_phase = [(update, _in_phase(update, phase)) for update in made.lead_updates]
+    too_early = claimed if phase == 2 else frozenset()
+    in_phase = [
+        (update, None if update.record_id in too_early else _in_phase(update, phase)) for update in made.lead_updates
+    ]
     cut = {
         1: {create.record_id for create in made.creates[len(kept_creates) :]},
         2: {update.record_id for update, part in in_phase if update.status and (part is None or not part.status)},

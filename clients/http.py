@@ -7,7 +7,6 @@ import ipaddress
 import json
 import logging
 import random
-import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseErro
 
 from clients.deadline import response_within
 from clients.errors import ApiError, BadAnswer, RateLimited, ServiceError, TransportError, Withheld
+from clients.hiding import Hiding
 from clients.pacing import Heard, Pacer, http_date, retry_after
 from clients.shape import Misshapen
 from clock import Clock, SystemClock
@@ -50,9 +50,6 @@ _WORTH_TELLING = 1.0
 _LONGEST_MESSAGE = 500
 # Shorter ones are no service's. In front of a proxy that has the real ones any word may do, which records hold as well.
 _SHORTEST_TOKEN = 16
-# Letters of a token as a JSON string may spell them, and what is taken out of texts later, so that it splits none.
-_ESCAPED = re.compile(rb"\\u(?:00[02-7]|[dD][89a-fA-F])")
-_TAKEN_OUT = rb"(?:\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))*"
 _HINT_CERTIFICATE = (
     "check the service's address and this machine's clock; if a proxy of yours signs in the service's place, name its "
     "certificate in REQUESTS_CA_BUNDLE"
@@ -213,9 +210,9 @@ class Http:
         self.deadline: float | None = None
         self.service = service
         self._secret = token_header.rpartition(" ")[2]
-        known = {secret.encode() for secret in (self._secret, *secrets) if len(secret) >= _SHORTEST_TOKEN}
-        self._hidden = sorted(known, key=len, reverse=True)  # one may begin with another
-        self._hidden_escaped = [_with_escapes(secret) for secret in self._hidden]
+        # A token that the service repeats, or that somebody typed into a record, goes no further: not into what is
+        # shown and kept, and not to the other service.
+        self._hiding = Hiding(each for each in (self._secret, *secrets) if len(each) >= _SHORTEST_TOKEN)
         answer = response_within(_WHOLE_ANSWER * timeout, clock.monotonic)
         self._session = _session(service.address, _Token(token_header), answer)
         self._pacer = pacer
@@ -479,17 +476,7 @@ class Http:
             size += len(piece)
             if size > _LARGEST_ANSWER:
                 raise self._error(BadAnswer, call, "the answer does not end", response.status_code, unknown=True)
-        return self._without_secrets(b"".join(pieces))
-
-    def _without_secrets(self, content: bytes) -> bytes:
-        """A token that the service repeats, or that somebody typed into a record, goes no further: not into what is
-        shown and kept, and not to the other service."""
-        for secret in self._hidden:
-            content = content.replace(secret, b"***")
-        if _ESCAPED.search(content):
-            for spelled in self._hidden_escaped:
-                content = spelled.sub(b"***", content)
-        return content
+        return self._hiding.hide(b"".join(pieces))
 
     def _transport_error(self, call: _Call, failure: Exception) -> ApiError:
         host = urlsplit(self.service.address).netloc
@@ -580,11 +567,6 @@ class Http:
         """A foreign text made fit for one line of output; the token never shows, even if a service repeats it."""
         hidden = said.replace(self._secret, "***") if self._secret else said
         return cut(visible(hidden), _LONGEST_MESSAGE)
-
-
-def _with_escapes(secret: bytes) -> re.Pattern[bytes]:
-    spelled = (b"(?:%b|\\\\u00(?i:%02x))" % (re.escape(bytes([code])), code) for code in secret)
-    return re.compile(_TAKEN_OUT.join(spelled))
 
 
 def ping(url: str, timeout: float) -> str | None:

@@ -26,13 +26,14 @@ def decide_content(
 ) -> ContentDecision:
     """Name and details go to the task when the lead's values differ from the base; people's own text stays.
 
+    What a write without an answer did not visibly bring is written once more, or it would be lost if it never arrived.
     `before` is the link as the state knew it, with what was last seen of the task.
     """
     name = description = None
     notices: list[str] = []
     if digest(lead.name) != link.name and task.name != digest(lead.name):
         name = lead.name
-        ours = {link.answered_name, link.name} | ({announced.name} if announced else set())
+        ours = {link.answered_name} | ({announced.name} if announced else set())
         if task.name not in ours:
             notices.append(
                 f"the task had been renamed in ClickUp to '{visible(task.shown_name)}'; the lead's new name replaces it"
@@ -48,8 +49,8 @@ def decide_content(
             description = lead.description
             if announced is not None and _edited_since(task, announced, announced.description, task.description):
                 notices.append(
-                    f"new details were {_UNANSWERED}, and the task has been edited since; the lead's details replace "
-                    "those before, which the task's description shows"
+                    f"new details were {_UNANSWERED}, and the task has been edited since; its description shows the "
+                    "earlier ones, and the lead's replace them"
                 )
         else:
             notices.append("the lead's details changed, but people have edited the task's description: theirs stays")
@@ -59,12 +60,8 @@ def decide_content(
 
 
 def _edited_since(task: KnownTask, write: AnnouncedTaskWrite, sent: str, shown: str) -> bool:
-    """Whether people may have put back what a write without an answer had replaced. It is written once more, since the
-    lead's change would be lost if the write never arrived.
-
-    A second of margin: the time of sending comes from the whole seconds of a `Date` header.
-    """
-    return sent not in ("", shown) and task.updated > write.sent + 1000
+    """Whether people may have put back what a write without an answer had replaced."""
+    return sent not in ("", shown) and task.updated > write.texts_sent
 
 
 def _kept_though_taken_back(

@@ -17,7 +17,7 @@ def evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules
     if task_write and not lead.description:
         return Wanted(leads=frozenset({lead.id}))
     lead_write = world.lead_writes.get(lead.id)
-    renamed = task.name not in (link.answered_name, link.name) and digest(lead.name) not in (link.name, task.name)
+    renamed = task.name != link.answered_name and digest(lead.name) not in (link.name, task.name)
     stale = not task.fresh and (task_write or lead_write or renamed or _agrees_anew(lead, link, task, rules))
     if stale or _unseen(lead, link, task, world):
         return Wanted(tasks=frozenset({task.id}))
@@ -68,7 +68,7 @@ def lead_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
 def task_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
     """The same of a write of its task. A time far ahead of now was taken from a wrong clock, and says nothing."""
     write, now = world.task_writes.get(record_id), world.surely_listed + rules.doubt_ms
-    return write is not None and abs(now - write.sent) < rules.doubt_ms
+    return write is not None and abs(now - max(write.sent, write.texts_sent)) < rules.doubt_ms
 
 
 def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:
@@ -91,14 +91,15 @@ def task_may_be_older(
     write = world.task_write(lead.id, task.id)
     if write is None or not task_write_may_arrive(lead.id, world, rules):
         return False
-    if task.updated >= write.sent - CLOCK_MARGIN_MS:
-        return False
     parts = (
-        (fold(write.status), fold(task.status), status.task_status),
-        (write.name, task.name, content.name),
-        (write.description, task.description, content.description),
+        (write.sent, fold(write.status), fold(task.status), status.task_status),
+        (write.texts_sent, write.name, task.name, content.name),
+        (write.texts_sent, write.description, task.description, content.description),
     )
-    return any(sent and shown != sent and again is None for sent, shown, again in parts)
+    return any(
+        written and shown != written and again is None and task.updated < sent - CLOCK_MARGIN_MS
+        for sent, written, shown, again in parts
+    )
 
 
 def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:

@@ -252,7 +252,7 @@ class CarryingOut:
         try:
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
-                self._record_claim(update.record_id)
+                self._state.settle(links=(self._links[update.record_id],))
         except ApiError as error:
             self._task_failed(update, error, sent=False)
             return
@@ -273,16 +273,6 @@ class CarryingOut:
             return
         self._record_update(update, answer)
 
-    def _record_claim(self, record_id: str) -> None:
-        """The lead's new link, and with it what the reading settled for this lead."""
-        lead = frozenset({record_id})
-        self._state.settle(
-            creates=lead & self._plan.settled_creates,
-            task_writes=lead & self._plan.settled_task_writes,
-            lead_writes=lead & self._plan.settled_lead_writes,
-            links=(self._links[record_id],),
-        )
-
     def _announce_update(self, update: UpdateTask) -> None:
         self._check_again((update.record_id,), UPDATE_AGE_SECONDS)
         sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
@@ -294,13 +284,19 @@ class CarryingOut:
             "" if update.name is None else digest(update.name),
             "" if update.description is None else digest(update.description),
             sent,
+            sent,
         )
-        earlier = self._reading.task_writes.get(update.record_id)
-        if update.in_doubt and earlier is not None and earlier.task_id == update.task_id:
+        earlier = self._in_doubt(update)
+        if earlier is not None:
             announced = dataclasses.replace(
                 announced, lead_status=earlier.lead_status, status=earlier.status, sent=earlier.sent
             )
         self._state.announce_task_write(announced)
+
+    def _in_doubt(self, update: UpdateTask) -> AnnouncedTaskWrite | None:
+        """An earlier write of the task's status that stays in doubt, whatever becomes of this update."""
+        earlier = self._reading.task_writes.get(update.record_id)
+        return earlier if update.in_doubt and earlier is not None and earlier.task_id == update.task_id else None
 
     def _record_update(self, update: UpdateTask, answer: Task) -> None:
         task = known_task(answer, self._settings.clickup_list_id)
@@ -331,6 +327,9 @@ class CarryingOut:
                 lead_writes=() if update.status is None else (update.record_id,),
                 links=(link,),
             )
+            in_doubt = self._in_doubt(update)
+            if in_doubt is not None:  # of the status alone
+                self._state.announce_task_write(dataclasses.replace(in_doubt, name="", description=""))
             if task.elsewhere in UNLISTED and update.status is not None and not was_elsewhere:
                 text = f"the task had meanwhile been moved ({task.elsewhere}); whatever its status was, it is now "
                 self._notices.append(Notice(update.record_id, update.task_id, text + f"'{visible(task.status)}'"))
@@ -339,13 +338,15 @@ class CarryingOut:
 
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
+        if sent and not error.outcome_unknown:
+            self._take_back_announcements(tasks=(update.record_id,))
         if not sent or not error.outcome_unknown:
-            if sent:
-                self._take_back_announcements(tasks=(update.record_id,))
             self._task_writes_sent.pop(update.record_id, None)
             self._refused.add(update.record_id)
             if update.status is not None:
                 self._statuses_refused.add((update.record_id, 1))
+        if not sent and update.record_id in self._claimed:
+            self.cancel((update.record_id,), "its task could not be marked as its own")
         look = update.set_marker or isinstance(error, NotFound)
         self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)
 

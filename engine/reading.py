@@ -56,7 +56,7 @@ _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NOT_SHOWN_YET = "ClickUp does not show the task, which was made just now"
 _NOT_SHOWN = "ClickUp still shows the task as it was before this program's last write"
 _NOT_READ = UnreadTask(
-    "its task was not read while the reading of the List is not complete",
+    "its task was not read, since ClickUp's listing was not complete",
     "run again; if it stays so, ClickUp's listing leaves tasks out",
     left=True,
 )
@@ -303,7 +303,7 @@ class Reading:
         self._view_asked |= ids
 
     def _doubt_an_empty_listing(self) -> None:
-        """An empty listing is believed only if each linked task is surely deleted, or in another List."""
+        """An empty listing is believed only if there is a reason for each linked task why it is not listed."""
         if self._listed:
             return
         linked = [link for link in self._links.values() if link.elsewhere not in (ANOTHER_LIST, DELETED)]
@@ -314,6 +314,7 @@ class Reading:
                 return
 
     def _explains_an_empty_listing(self, link: Link) -> bool:
+        """Whether the link's task is in another List, too new, deleted, or hidden for good."""
         task = self.tasks.get(link.task_id)
         if isinstance(task, KnownTask):
             return task.elsewhere == ANOTHER_LIST or task.created >= self._surely_listed()
@@ -388,7 +389,8 @@ class Reading:
         self._written = {link.task_id: link for link in self._links.values() if recent(link.task_written)}
         known: tuple[Link | Stray, ...] = (*self._links.values(), *self._strays)
         self._just_made = frozenset(each.task_id for each in known if recent(each.created))
-        sent = {write.task_id: write.sent for write in self.task_writes.values() if recent(write.sent)}
+        last = ((write.task_id, max(write.sent, write.texts_sent)) for write in self.task_writes.values())
+        sent = {task_id: moment for task_id, moment in last if recent(moment)}
         for task_id in self._written.keys() | sent.keys():
             row = self.tasks.get(task_id)
             if task_id in self._by_id or not isinstance(row, KnownTask):
@@ -525,7 +527,7 @@ class Reading:
             formula = any_of(*(condition(record_id, self._settings.status_field, ms / 1000) for record_id, ms in chunk))
             rows: dict[str, Lead] = {}
             try:
-                for _ in range(2):  # one answer may be short, and who is left out counts as untouched
+                for _ in range(2):  # one answer may be short, and to be left out is an answer as well
                     if not all(record_id in rows for record_id, _ in chunk):
                         for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
                             rows.update((record.id, self.make.lead(record)) for record in page.rows)

@@ -92,7 +92,8 @@ class _Run:
         setup = self._setup()
         setup, reading, whole = self._read_and_plan(setup)
         whole = in_turn(whole, self._refused())
-        made = limited(whole, creates=self._options.limit, phase=self._options.phase)
+        claimed = claims(whole, reading.world().links)
+        made = limited(whole, creates=self._options.limit, phase=self._options.phase, claimed=claimed)
         self._partial = self._partial or made.cut
         outcome = _planned(made, reading, (*setup.warnings, *self._missed))
         put_off = [failure for record_id, failure in self._put_off.items() if record_id not in reading.leads]
@@ -106,7 +107,6 @@ class _Run:
             return dataclasses.replace(outcome, plan=made, doubt=doubt, notices=(*outcome.notices, *stop))
         if brake:
             raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
-        claimed = claims(whole, reading.world().links)
         self._said_again = self._untold(made)
         outcome = dataclasses.replace(outcome, notices=(*self._again(), *outcome.notices))
         self._keep_readings(reading, made, claimed, setup)
@@ -328,7 +328,7 @@ class _Run:
         if self._state.value("settings") != fingerprint(self._settings):
             self._state.keep_values({"settings": None})  # what is decided by others now is read whole by the next run
         self._state.settle(
-            creates=(made.settled_creates & reading.creates.keys()) - claimed,
+            creates=made.settled_creates & reading.creates.keys(),
             task_writes=(made.settled_task_writes & reading.task_writes.keys()) - claimed,
             lead_writes=(made.settled_lead_writes & reading.lead_writes.keys()) - claimed,
             links=[

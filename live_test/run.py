@@ -69,7 +69,8 @@ class LiveTest:
             f"  ClickUp List {place}: {LEADS + 1} new tasks, changed, then deleted",
             f"  Every name begins with '{self._stamp}'. Automations that you have set up there will see them.",
             f"  It takes {uses}; the Free Forever plan has 60 in all, which never come back.",
-            "  It sends about a hundred requests and takes a minute, or a few if ClickUp lists new tasks late.",
+            "  It sends about a hundred requests and takes a minute, or a few if synced tasks are there already, or if",
+            "  ClickUp lists new ones late.",
             f"  What else is there is left alone: leads {found.strange_leads}, tasks {found.strange_tasks}.",
         ]
         for what, left in (("leads", found.left_leads), ("tasks", found.left_tasks)):

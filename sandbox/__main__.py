@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import threading
@@ -45,9 +46,12 @@ def main() -> int:
 
 
 def _milliseconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= _MOST_MILLISECONDS:
-        raise argparse.ArgumentTypeError(f"{value} is not from 0 to {_MOST_MILLISECONDS:,}")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 0 to {_MOST_MILLISECONDS:,}")
     return value
 
 

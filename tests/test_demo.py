@@ -86,3 +86,13 @@ def test_the_sample_leads_are_fictional_and_of_many_kinds() -> None:
     assert set(re.findall(r"[\w.]+@([\w.]+)", text)) == {"example.com"}
     assert {lead["Status"] for lead in demo.LEADS} == {"NEW", "CONTACTED", "QUALIFIED", "LOST"}
     assert len(demo.LEADS) == 25
+
+
+def test_the_demo_says_so_where_it_can_make_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_folder(*_: object, **__: object) -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.mkdtemp", no_folder)
+    out, err = io.StringIO(), io.StringIO()
+    assert main.main(["--demo"], {}, stdout=out, stderr=err) == 3
+    assert "TMPDIR" in err.getvalue()

@@ -3,41 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import pytest
 
-from sandbox.wire import Request
 from tests.campaign.wire import DirectScene
-from tests.troubles import killed_after_the_first
-
-
-def once_asked_for(scene: DirectScene, which: Callable[[Request], bool], act: Callable[[], object]) -> None:
-    """Somebody acts when the first such request arrives, before it is answered."""
-    left = [act]
-
-    def arrived(request: Request) -> bool:
-        if left and which(request):
-            left.pop()()
-        return False
-
-    scene.sandbox.faults.before(arrived, lambda: None)
-
-
-def time_in_status(request: Request) -> bool:
-    return "bulk_time_in_status" in request.path
-
-
-def status_time(request: Request) -> bool:
-    return b"LAST_MODIFIED_TIME" in request.raw and b"RECORD_ID()" in request.raw
-
-
-def unanswered(scene: DirectScene, route: str) -> None:
-    """A run whose write is neither carried out nor answered."""
-    scene.later(30)
-    scene.sandbox.faults.add("500", when="before", route=route, times=99)
-    assert scene.run().code == 1
-    scene.sandbox.faults.clear()
+from tests.troubles import killed_after_the_first, once_asked_for, status_time, time_in_status, unanswered
 
 
 @pytest.mark.parametrize(("set_to", "also"), [("LOST", "complete"), ("QUALIFIED", "to do")])

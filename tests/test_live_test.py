@@ -27,6 +27,7 @@ from sandbox.wire import Clock
 from tests.scene import TOP, Scene
 from tests.test_main import Terminal
 from tests.test_uncertain import FACTS as UNCERTAIN
+from tests.troubles import FullDisk
 
 LIVE = ("--check", "--live-test")
 NAME = re.compile(r"live-test \d{8}T\d{6}Z-[0-9a-z]{4} ")
@@ -567,13 +568,8 @@ def test_without_a_temporary_folder_it_says_so(scene: Scene, monkeypatch: pytest
     assert "TMPDIR" in str(tested.report)
 
 
-class _Full(io.StringIO):
-    def write(self, _: str) -> int:
-        raise OSError(28, "No space left on device")
-
-
 def test_findings_that_reached_nobody_end_with_1(scene: Scene) -> None:
-    assert main.main([*LIVE, "--yes"], scene.settings, clock=scene.clock, stdout=_Full(), stderr=io.StringIO()) == 1
+    assert main.main([*LIVE, "--yes"], scene.settings, clock=scene.clock, stdout=FullDisk(), stderr=io.StringIO()) == 1
 
 
 def _no_folder(*_: object, **__: object) -> str:

@@ -822,13 +822,7 @@ def test_a_run_whose_streams_are_closed_syncs_all_the_same(tmp_path: Path, close
 
 @pytest.mark.parametrize(
     "said",
-    [
-        "--json >&-",
-        "--json > /dev/full",
-        "--dry-run > /dev/full",
-        "--check > /dev/full",
-        "--check --live-test --yes > /dev/full",
-    ],
+    ["--json >&-", "--json > /dev/full", "--dry-run > /dev/full", "--check > /dev/full"],
 )
 def test_a_report_or_a_plan_that_reached_nobody_ends_with_1(tmp_path: Path, said: str) -> None:
     scene = Scene(tmp_path, clickup_limit=0, airtable_limit=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import shutil
 
@@ -18,6 +17,7 @@ from tests.scene import Run, Scene
 from tests.troubles import (
     ELSEWHERE,
     REFUSED_TASK,
+    FullDisk,
     put_elsewhere,
     refusing,
     run_killed_at,
@@ -89,7 +89,7 @@ def test_a_create_after_one_without_an_answer_is_named(scene: Scene) -> None:
     scene.later(3600)
     run = scene.run()
     assert run.report["phase_1"]["created"] == 1
-    assert "a task that was moved to another List" in run.told(lead)
+    assert "if it was moved to another List" in run.told(lead)
 
 
 def test_a_conflict_that_a_refused_write_could_not_settle_is_not_told_as_settled(
@@ -183,7 +183,7 @@ def test_a_create_after_one_without_an_answer_is_named_although_its_id_cannot_be
         patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PATCH", REFUSED_ROW))
         run = scene.run()
     assert run.report["phase_1"]["created"] == 1
-    assert "a task that was moved to another List" in run.told(lead)
+    assert "if it was moved to another List" in run.told(lead)
 
 
 def test_a_conflict_whose_status_was_refused_is_not_told_as_settled_though_a_name_was_written(
@@ -242,13 +242,6 @@ def test_a_restore_whose_write_is_refused_is_told_by_the_run_that_restores(
 
 
 # --- kept until it is told --------------------------------------------------------------------------------------------
-
-
-class FullDisk(io.StringIO):
-    """A stream that takes nothing any more."""
-
-    def write(self, _: str) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_conflict_whose_run_is_killed_before_it_can_tell_is_told_by_the_next(direct: DirectScene) -> None:

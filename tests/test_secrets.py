@@ -143,35 +143,50 @@ def test_a_token_in_what_a_service_says_of_its_records_is_neither_shown_nor_kept
         assert_silent(scene, scene.run(*flags, "--report", str(scene.folder / "report.json")))
 
 
+def shows_instead(scene: Scene, typed: bytes, shown: bytes) -> None:
+    """Airtable spells what is typed into leads otherwise."""
+
+    def spell(_: Request, route: str, answer: Answer) -> Answer:
+        body = answer.encoded().replace(typed, shown)
+        return dataclasses.replace(answer, body=body) if route == "list_records_post" else answer
+
+    spoil(scene, spell)
+
+
+def names(scene: Scene) -> list[str]:
+    return [scene.clickup.task(task)["name"] for task in scene.clickup.tasks()]
+
+
 @pytest.mark.parametrize("escaped", ["{:04x}", "{:04X}"])
 def test_a_token_spelled_with_the_escapes_of_json_goes_no_further(scene: Scene, escaped: str) -> None:
-    scene.lead(name="Ada {}")
+    scene.lead(name="Ada {}", Email="caf\u00e9 \U0001f600")
     token = scene.airtable.token
     spelled = token[0] + "".join("\\u" + escaped.format(ord(letter)) for letter in token[1:])
-
-    def chatty(request: Request, route: str, answer: Answer) -> Answer:
-        shown = answer.encoded().replace(b"Ada {}", b"Ada " + spelled.encode())
-        return dataclasses.replace(answer, body=shown) if route == "list_records_post" else answer
-
-    spoil(scene, chatty)
+    shows_instead(scene, b"{}", spelled.encode())
     assert_silent(scene, scene.run("--full", "-v"))
-    assert [task["name"] for task in map(scene.clickup.task, scene.clickup.tasks())] == ["Ada ***"]
+    assert names(scene) == ["Ada ***"]
+    (task,) = scene.clickup.tasks()
+    assert "caf\u00e9 \U0001f600" in scene.clickup.task(task)["description"]
 
 
-@pytest.mark.parametrize("between", ["\\u0000", "\\uD800", "\\udfff\\u0000"])
-def test_a_token_split_by_what_is_taken_out_later_goes_no_further(scene: Scene, between: str) -> None:
+@pytest.mark.parametrize("between", [b"\\u0000", b"\\uD800", b"\\udfff\\u0000", b"\xed\xa0\x80", b"\xed\xbf\xbf"])
+def test_a_token_split_by_what_is_taken_out_later_goes_no_further(scene: Scene, between: bytes) -> None:
     scene.lead(name="Ada {}", Email="{}")
-    token = scene.airtable.token
-    spelled = between.join((token[:20], token[20:21], token[21:]))
-
-    def chatty(request: Request, route: str, answer: Answer) -> Answer:
-        shown = answer.encoded().replace(b"{}", spelled.encode())
-        return dataclasses.replace(answer, body=shown) if route == "list_records_post" else answer
-
-    spoil(scene, chatty)
+    token = scene.airtable.token.encode()
+    shows_instead(scene, b"{}", between.join((token[:20], token[20:21], token[21:])))
     assert_silent(scene, scene.run("--full", "-v"))
     (task,) = map(scene.clickup.task, scene.clickup.tasks())
-    assert (task["name"], token in task["description"]) == ("Ada ***", False)
+    assert (task["name"], token.decode() in task["description"]) == ("Ada ***", False)
+
+
+def test_a_token_typed_with_an_escape_of_its_own_stops_no_other_lead(scene: Scene) -> None:
+    """Danger: what is taken for the spelling of JSON leaves half an escape behind, and nothing can be read."""
+    token = scene.airtable.token
+    typed = f"\\u{ord(token[0]):04x}{token[1:]}"
+    scene.lead(name=f"Ada {typed}")
+    scene.lead(name="Bea")
+    assert scene.run().code == 0
+    assert sorted(names(scene)) == [f"Ada {typed}", "Bea"]
 
 
 def test_a_token_that_somebody_typed_into_a_lead_goes_no_further(scene: Scene) -> None:

@@ -8,8 +8,15 @@ import pytest
 
 from sandbox.wire import Answer
 from tests.campaign.wire import DirectScene, Fate
-from tests.test_evidence import once_asked_for, status_time, time_in_status
-from tests.troubles import answers_once, killed_after_the_first, listing_nothing
+from tests.troubles import (
+    IDLE,
+    answers_once,
+    killed_after_the_first,
+    listing_nothing,
+    once_asked_for,
+    status_time,
+    time_in_status,
+)
 
 WRONG = ["no id", "hidden", "deleted", "an unmarked one, and the marker is refused"]
 
@@ -63,17 +70,22 @@ def test_what_people_did_to_a_task_while_its_leads_cell_was_wrong_is_not_forgott
 # --- a create in doubt of such a lead ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("meanwhile", ["a wrong cell", "in the trash"])
+@pytest.mark.parametrize("meanwhile", ["a wrong cell", "a wrong cell, made anew", "in the trash"])
 def test_a_task_found_while_its_lead_cannot_be_decided_keeps_what_its_create_carried(
     direct: DirectScene, meanwhile: str
 ) -> None:
     """Danger: without it, later changes of one side look like a disagreement from the start."""
+    direct.settings["MISSING_TASK"] = "recreate"
     lead = direct.lead("NEW", "Ada", Email="one@example.com")
-    killed_after_the_first("create_task", direct)
-    if meanwhile == "a wrong cell":
-        direct.set_cell(lead, "foo bar!")
-    else:
+    if meanwhile == "a wrong cell, made anew":
+        direct.run()
+        direct.clickup.delete(direct.named_by(lead))
+        direct.later()
+    assert direct.killed_run(Fate("write", 1, "after"), "--full") is None
+    if meanwhile == "in the trash":
         direct.airtable.delete(lead)
+    else:
+        direct.set_cell(lead, "foo bar!")
     direct.later()
     direct.run()
     if meanwhile == "in the trash":
@@ -273,3 +285,302 @@ def test_one_short_answer_about_a_status_time_overwrites_no_status(
     answers_once(direct, monkeypatch, lambda request, _: status_time(request), Answer(200, {"records": []}))
     direct.run()
     assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+# --- what is known of a task whose lead cannot be decided, beside a write without an answer ---------------------------
+
+
+@pytest.mark.parametrize("between", ["a wrong cell", "another lead alone"])
+@pytest.mark.parametrize("what", ["name", "details"])
+def test_texts_taken_back_after_a_write_without_an_answer_are_named_though_a_run_saw_the_task_meanwhile(
+    direct: DirectScene, what: str, between: str
+) -> None:
+    """Danger: what people typed is then what was seen last, and looks as if it had been there before the write."""
+    other, _ = direct.pair("NEW", name="other")
+    lead, task = direct.pair("NEW", name="Ada", Email="one@example.com")
+    direct.edit(lead, **({"Name": "Grace"} if what == "name" else {"Email": "two@example.com"}))
+    killed_after_the_first("update_task", direct)
+    direct.later()
+    if between == "a wrong cell":
+        direct.set_cell(lead, "nonsense!!")
+    if what == "name":
+        direct.clickup.rename(task, "Zoe")
+    else:
+        direct.clickup.describe(task, "mine")
+    direct.later()
+    direct.run(*(() if between == "a wrong cell" else ("--only", other)))
+    direct.later()
+    direct.edit(lead, **({"Name": "Ada"} if what == "name" else {"Email": "one@example.com"}))
+    direct.set_cell(lead, task)
+    direct.later()
+    assert "sent and got no answer, and the lead has its old" in direct.run().told(lead)
+
+
+def test_a_task_moved_while_its_lead_could_not_be_decided_takes_no_lead_back(direct: DirectScene) -> None:
+    """Danger: the time in its status began anew with the move, and a run that decided nothing has seen it moved."""
+    lead, task = direct.pair("CONTACTED", name="A")
+    other, others = direct.pair("CONTACTED", name="B")
+    direct.edit(lead, Status="QUALIFIED")
+    assert direct.killed_run(Fate("write", 1, "before")) is None
+    direct.later()
+    direct.set_cell(lead, others)
+    direct.set_cell(other, task)
+    direct.clickup.move(task, direct.clickup.second_list_id)
+    direct.later()
+    assert direct.run("--full").code == 1
+    direct.set_cell(lead, task)
+    direct.set_cell(other, others)
+    direct.later()
+    direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("status", ["CONTACTED", "NEW"])
+def test_a_name_sent_while_a_status_was_in_doubt_is_known_as_ours_for_as_long_as_it_may_be_shown_late(
+    direct: DirectScene, status: str, when: str
+) -> None:
+    """Danger: the time of the older write stands for the newer one as well, and a late listing is believed."""
+    lead, task = status_in_doubt(direct)
+    direct.edit(lead, Status="Odd", Name="Grace")
+    direct.later()
+    direct.clickup.show_updates_after = 40
+    assert direct.killed_run(Fate("write", 1, when)) is None
+    direct.later(5)
+    direct.edit(lead, Name="Ada", Status=status)
+    direct.later(5)
+    run = direct.run()
+    assert "has been edited since" not in run.told(lead)
+    direct.later()
+    direct.run()
+    assert direct.clickup.task(task)["name"] == "Ada"
+
+
+def test_a_name_that_never_arrived_is_sent_again_without_a_word(direct: DirectScene) -> None:
+    """Nobody has edited the task since, however long ago its status was sent that is still in doubt."""
+    lead, task = status_in_doubt(direct)
+    direct.edit(lead, Status="Odd", Name="Grace", Email="new@example.com")
+    direct.later()
+    assert direct.killed_run(Fate("write", 1, "before")) is None
+    direct.later()
+    assert "has been edited since" not in direct.run().told(lead)
+    assert direct.clickup.task(task)["name"] == "Grace"
+
+
+def status_in_doubt(direct: DirectScene) -> tuple[str, str]:
+    """A status was sent to a task and got no answer, and the task is back at its old one; nothing tells since when."""
+    direct.clickup.plan = "free"
+    direct.airtable.add_choice("Odd")
+    lead, task = direct.pair("NEW", name="Ada")
+    direct.edit(lead, Status="CONTACTED")
+    killed_after_the_first("update_task", direct)
+    direct.later()
+    direct.clickup.set_status(task, "to do")
+    return lead, task
+
+
+def test_a_name_that_was_answered_while_a_status_stays_in_doubt_is_not_told_as_unanswered(direct: DirectScene) -> None:
+    lead, task = status_in_doubt(direct)
+    direct.edit(lead, Status="Odd", Name="Grace", Email="new@example.com")
+    direct.later()
+    direct.run()
+    direct.later()
+    direct.clickup.rename(task, "Zoe")
+    direct.clickup.describe(task, "mine")
+    direct.later()
+    assert "got no answer" not in direct.run().told(lead)
+
+
+def test_a_description_that_people_typed_as_we_would_write_it_is_ours(direct: DirectScene) -> None:
+    """Danger: it counts as theirs, and the lead's next details are not brought to the task."""
+    lead, task = direct.pair("NEW", name="Ada", Email="a@example.com")
+    direct.clickup.describe(task, direct.clickup.task(task)["description"].replace("a@", "b@"))
+    direct.later()
+    direct.run()
+    direct.edit(lead, Email="b@example.com", Name="Grace")
+    direct.later()
+    direct.run()
+    direct.later()
+    direct.edit(lead, Email="c@example.com")
+    direct.later()
+    direct.run()
+    assert "c@example.com" in direct.clickup.task(task)["description"]
+
+
+# --- a lead that names a task without a marker ------------------------------------------------------------------------
+
+
+def test_a_create_in_doubt_ends_though_the_other_task_of_its_lead_cannot_be_marked(direct: DirectScene) -> None:
+    """Danger: every poll reaches back to it, for as long as the marker is refused."""
+    lead = direct.lead("NEW")
+    assert direct.killed_run(Fate("write", 1, "before")) is None
+    direct.set_cell(lead, direct.clickup.add_task("by hand"))
+    direct.sandbox.faults.add("500", route="set_field", times=999)
+    for _ in range(3):
+        direct.later(3_600)
+        assert direct.run().code == 1
+    since = [value for each in direct.sandbox.log for name, value in each.query if name == "date_updated_gt"][-1]
+    assert int(since) > (direct.clock.time() - 2 * 3_600) * 1_000
+
+
+@pytest.mark.parametrize("doubt", ["create", "status"])
+def test_a_claim_that_is_carried_out_ends_what_was_in_doubt(direct: DirectScene, doubt: str) -> None:
+    """Danger: it is asked for in every run after."""
+    other = direct.clickup.add_task("by hand")
+    direct.later()
+    if doubt == "create":
+        direct.pair()
+        lead = direct.lead("NEW", "Ada")
+        killed_after_the_first("create_task", direct)
+    else:
+        lead, _ = direct.pair("NEW")
+        direct.edit(lead, Status="CONTACTED")
+        killed_after_the_first("update_task", direct)
+    direct.set_cell(lead, other)
+    direct.later(30)
+    direct.run()
+    assert direct.clickup.task(other)["id"] in direct.clickup.by_marker(lead)
+    direct.later()
+    direct.run()
+    direct.later()
+    assert direct.run().requests == IDLE
+
+
+def test_a_lead_status_in_doubt_is_not_forgotten_for_a_task_that_its_lead_did_not_get(direct: DirectScene) -> None:
+    """Danger: the status that we wrote counts as a person's, and the one that it replaced, put back, as untouched."""
+    other = direct.clickup.add_task("by hand")
+    lead, task = direct.pair("NEW")
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    killed_after_the_first("update_records", direct)
+    direct.set_cell(lead, other)
+    direct.later(200)
+    direct.sandbox.faults.add("500", route="set_field", times=99)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    direct.set_cell(lead, task)
+    direct.edit(lead, Status="NEW")
+    direct.later()
+    direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do")
+
+
+@pytest.mark.parametrize("why", ["refused", "phase 2"])
+def test_nothing_is_pulled_from_a_task_that_its_lead_did_not_get(direct: DirectScene, why: str) -> None:
+    """Danger: the lead gets the status of a task that is not its own, which then counts as a person's."""
+    lead, task = direct.pair("CONTACTED", name="A")
+    direct.later(4_000)
+    other = direct.clickup.add_task("by hand", status="to do")
+    direct.later(100)
+    direct.clickup.set_status(other, "complete")
+    direct.later(5)
+    direct.set_cell(lead, other)
+    direct.later()
+    if why == "refused":
+        direct.sandbox.faults.add("500", route="set_field", times=50)
+    assert direct.run(*(("--phase", "2") if why == "phase 2" else ())).code == 1
+    direct.sandbox.faults.clear()
+    assert direct.status(lead) == "CONTACTED"
+    direct.set_cell(lead, task)
+    direct.edit(lead, Name="B")
+    direct.later()
+    run = direct.run()
+    assert (direct.clickup.task(task)["name"], direct.task_status(task), run.report["conflicts"]) == (
+        "B",
+        "in progress",
+        [],
+    )
+
+
+def test_a_task_made_by_hand_before_a_create_in_doubt_keeps_its_texts_and_it_is_told(direct: DirectScene) -> None:
+    """Danger: it is taken for the create's own, and its name for one that we wrote."""
+    by_hand = direct.clickup.add_task("By hand")
+    direct.later(600)
+    lead = direct.lead("NEW", "Ada")
+    assert direct.killed_run(Fate("write", 1, "before")) is None
+    direct.clickup.set_marker(by_hand, lead)
+    direct.edit(lead, Name="Grace")
+    direct.later()
+    assert "linked; the task keeps its name 'By hand'" in direct.run().told(lead)
+    assert direct.clickup.task(by_hand)["name"] == "By hand"
+
+
+# --- whose link a lost create may become ------------------------------------------------------------------------------
+
+
+def test_another_leads_task_that_bears_the_marker_of_a_lost_create_stays_that_leads(direct: DirectScene) -> None:
+    """Danger: the link goes over, and with it what was agreed on: a change of one side looks like a conflict."""
+    lost = direct.lead("NEW", "Ada")
+    assert direct.killed_run(Fate("write", 1, "before")) is None
+    owner = direct.lead("NEW", "Bea")
+    direct.set_cell(lost, "foo bar!")
+    direct.later(10)
+    direct.run()
+    task = direct.named_by(owner)
+    direct.clickup.set_marker(task, lost)
+    direct.later()
+    direct.run()
+    direct.clickup.set_marker(task, owner)
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    run = direct.run()
+    assert (direct.status(owner), run.report["conflicts"]) == ("QUALIFIED", [])
+
+
+def test_a_restored_task_stays_its_leads_though_the_one_made_in_its_place_turns_up(direct: DirectScene) -> None:
+    direct.settings["MISSING_TASK"] = "recreate"
+    lead, first = direct.pair("NEW")
+    direct.clickup.delete(first)
+    direct.later()
+    direct.clickup.hide_new_for = 110
+    assert direct.killed_run(Fate("write", 1, "after"), "--full") is None
+    direct.clickup.restore(first)
+    direct.set_cell(lead, "foo bar!")
+    direct.later()
+    direct.run("--full")
+    direct.set_cell(lead, None)
+    direct.later()
+    direct.run()
+    assert direct.named_by(lead) == first
+
+
+def test_a_create_in_doubt_is_not_given_up_while_the_task_that_its_lead_names_is_hidden(direct: DirectScene) -> None:
+    """Danger: it is the very one, and what its create carried is forgotten."""
+    lead = direct.lead("NEW", "Ada")
+    killed_after_the_first("create_task", direct)
+    (task,) = direct.clickup.by_marker(lead)
+    direct.clickup.make_private(task)
+    direct.set_cell(lead, task)
+    direct.later()
+    assert direct.run().code == 1
+    direct.clickup.make_private(task, on=False)
+    direct.edit(lead, Name="Grace", Status="LOST")
+    direct.later()
+    run = direct.run()
+    assert (direct.clickup.task(task)["name"], direct.task_status(task)) == ("Grace", "complete")
+    assert run.report["conflicts"] == []
+
+
+def test_a_create_in_doubt_is_not_given_up_by_a_run_that_is_left_in_the_dark(direct: DirectScene) -> None:
+    """Danger: the run that makes the task again no longer knows that there may be another, and says nothing."""
+    direct.pair()
+    lead = direct.lead("NEW", "Ada")
+    killed_after_the_first("create_task", direct)
+    (task,) = direct.clickup.by_marker(lead)
+    direct.clickup.move(task, direct.clickup.second_list_id)
+    direct.later()
+    with listing_nothing(direct):
+        run = direct.run("--full")
+    assert (run.code, run.told(lead)) == (1, "")
+    direct.later()
+    assert "so it gets one now" in direct.run().told(lead)
+
+
+def test_a_task_made_just_now_does_not_make_an_empty_listing_a_short_one(direct: DirectScene) -> None:
+    direct.clickup.hide_new_for = 60
+    direct.lead()
+    direct.run()
+    direct.later(5)
+    new = direct.lead("NEW", "new")
+    assert direct.run("--full").code == 0
+    assert direct.clickup.by_marker(new) == [direct.named_by(new)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import threading
 from collections.abc import Callable, Iterator
 
@@ -34,6 +36,13 @@ class Waits(Clock):
                 during, self.during = self.during, None
                 during()
         return super().wait(seconds, wake)
+
+
+class FullDisk(io.StringIO):
+    """A stream that takes nothing any more."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def run_killed_at(scene: Scene, where: type[object], method: str) -> None:
@@ -115,6 +124,34 @@ def answers_once(
         return (left.pop() if left and which(request, route) else true), route, fault
 
     monkeypatch.setattr(scene.sandbox, "carry_out", carry_out)
+
+
+def once_asked_for(scene: DirectScene, which: Callable[[Request], bool], act: Callable[[], object]) -> None:
+    """Somebody acts when the first such request arrives, before it is answered."""
+    left = [act]
+
+    def arrived(request: Request) -> bool:
+        if left and which(request):
+            left.pop()()
+        return False
+
+    scene.sandbox.faults.before(arrived, lambda: None)
+
+
+def time_in_status(request: Request) -> bool:
+    return "bulk_time_in_status" in request.path
+
+
+def status_time(request: Request) -> bool:
+    return b"LAST_MODIFIED_TIME" in request.raw and b"RECORD_ID()" in request.raw
+
+
+def unanswered(scene: DirectScene, route: str) -> None:
+    """A run whose write is neither carried out nor answered."""
+    scene.later(30)
+    scene.sandbox.faults.add("500", when="before", route=route, times=99)
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
 
 
 @contextlib.contextmanager
