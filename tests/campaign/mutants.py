@@ -11,6 +11,7 @@ import functools
 import importlib
 import inspect
 import multiprocessing
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ from unittest import mock
 
 import requests
 
+import clients.hiding
 import clients.http
 import decisions.evidence
+import decisions.kept
 import decisions.status
 import engine.carrying_out
 import engine.reading
@@ -428,6 +431,19 @@ MUTANTS = (
         _replaced(engine.carrying_out, "UPDATE_AGE_SECONDS", 60),
     ),
     Mutant(
+        "tasks of undecided leads unseen",
+        "what is read of a task is forgotten while nothing can be decided about its lead",
+        "tests/test_undecided.py::test_what_people_did_to_a_task_while_its_leads_cell_was_wrong_is_not_forgotten",
+        _replaced(sync_logic, "_observe_others", _nothing),
+        {"why": "no id", "flags": ()},
+    ),
+    Mutant(
+        "older tasks taken for a lost create's",
+        "a task that a person made before a create was sent counts as that create's, and its texts as ours",
+        "tests/test_undecided.py::test_a_task_made_by_hand_before_a_create_in_doubt_keeps_its_texts_and_it_is_told",
+        _replaced(decisions.kept, "_CREATED_MARGIN_MS", 10**15),
+    ),
+    Mutant(
         "a time for another status",
         "since when a task has its status counts though the task was read in another",
         "tests/test_evidence.py::test_a_task_moved_while_it_is_asked_since_when_it_has_its_status_takes_no_lead_back",
@@ -471,6 +487,13 @@ MUTANTS = (
         "tests/test_hostile_services.py::test_no_redirect_is_followed_and_no_token_goes_to_another_host",
         _redirects_followed,
         {"service": "clickup", "status": 307},
+    ),
+    Mutant(
+        "tokens hidden as they are only",
+        "a token that an answer spells with JSON's escapes is shown and passed on",
+        "tests/test_secrets.py::test_a_token_spelled_with_the_escapes_of_json_goes_no_further",
+        _replaced(clients.hiding, "_MAY_SPELL", re.compile(rb"(?!)")),
+        {"escaped": "{:04x}"},
     ),
 )
 
