@@ -27,7 +27,7 @@ class Hiding:
         """The answer's body without the secrets."""
         for secret in self._plain:
             content = content.replace(secret, _SHOWN.encode())
-        # The search for a single byte first: it takes a quarter of the time, and most answers hold neither.
+        # The search for single bytes first: it takes next to no time, and most answers hold neither.
         odd = b"\\" in content or b"\xed" in content
         if odd and _MAY_SPELL.search(content) and any(spelled.search(content) for spelled in self._spelled):
             return self._hide_in_texts(content)
