@@ -57,6 +57,7 @@ NAMES = (*REQUIRED, *DEFAULTS)
 
 _ENV_FILE = Path(".env")
 _OUR_PREFIXES = ("AIRTABLE_", "CLICKUP_", "SYNC_")
+_SHORTEST_TOKEN = 16
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_HOURS = 8_760.0
 _LONGEST_FILE_NAME = 200
@@ -72,7 +73,7 @@ _FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
-_LOOKS_LIKE_TOKEN = re.compile(r"\bpat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|\bpk_[0-9]+_[0-9A-Z]{8}")
+_LOOKS_LIKE_TOKEN = re.compile(r"pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8}")
 _TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -321,9 +322,10 @@ class _Reader:
         return value
 
     def _shows_token(self, value: str) -> bool:
-        """Whether a value holds what looks like a token, or is one of those configured."""
-        tokens = {self._values.get(name) for name in _TOKENS}
-        return value in tokens or bool(_LOOKS_LIKE_TOKEN.search(value))
+        """Whether a value holds what looks like a token, or one of those configured."""
+        tokens = [self._values[name] for name in _TOKENS if self._values.get(name)]
+        held = any(token in value for token in tokens if len(token) >= _SHORTEST_TOKEN)
+        return held or value in tokens or bool(_LOOKS_LIKE_TOKEN.search(value))
 
     def _checked(self, name: str, fault_of: Callable[[str], str]) -> str:
         value = self._text(name)

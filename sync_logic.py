@@ -175,9 +175,12 @@ def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> Non
     draft.notices.extend(notices_without_lead(record_id, index))
 
 
-def _ask_for_create(record_id: str, index: Index, rules: Rules, draft: _Draft) -> None:
+def _ask_for_create(record_id: str, index: Index, rules: Rules, draft: _Draft, *, claims: bool = False) -> None:
     """The announced create of a lead that gets no task now: settled once its task is found, or once it is certain that
-    there is none. As long as it is open, every poll reaches back to it."""
+    there is none. As long as it is open, every poll reaches back to it.
+
+    `claims`: the lead is about to get another task, and the one found is not to become its own.
+    """
     world, announced = index.world, index.world.creates.get(record_id)
     if announced is None:
         return
@@ -186,6 +189,8 @@ def _ask_for_create(record_id: str, index: Index, rules: Rules, draft: _Draft) -
         return
     shown = (task for task in world.tasks.values() if isinstance(task, KnownTask) and is_made_by(announced, task))
     made = min(shown, key=lambda task: (task.created, task.id), default=None)
+    if made is not None and claims:
+        return
     former = world.links.get(record_id)
     free = former is None or _is_deleted(former, world)
     if made is not None and made.id not in index.link_of_task and free:
@@ -257,6 +262,7 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
             draft.wanted.append(Wanted(leads=frozenset({lead.id})))
             return
         draft.settled_creates.add(lead.id)
+        _settle_announced(lead.id, None, None, index.world, rules, draft)
         if resolution.create and isinstance(lead.status, str):
             draft.creates.append(_create(lead, lead.status, rules, resolution.reason))
             if isinstance(lead.task_cell, str) and lead.task_cell:
@@ -339,7 +345,7 @@ def _settle_create(
 ) -> None:
     """An announced create is answered by the lead's having a task; where its marker has yet to be set, by that."""
     if found.claim and known is None:
-        _ask_for_create(lead.id, index, rules, draft)
+        _ask_for_create(lead.id, index, rules, draft, claims=True)
     else:
         draft.settled_creates.add(lead.id)
 

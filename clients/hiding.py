@@ -36,12 +36,11 @@ class Hiding:
     def _hide_in_texts(self, content: bytes) -> bytes:
         """The same, text by text: a backslash may be a letter of its own, and the answer has to stay JSON."""
         try:
-            value = json.loads(content.decode("utf-8", "surrogatepass"))
-        except ValueError:
+            return json.dumps(self._hidden(json.loads(content.decode("utf-8", "surrogatepass")))).encode()
+        except (ValueError, RecursionError):  # no JSON, or none that anybody can use
             for spelled in self._spelled:
                 content = spelled.sub(_SHOWN.encode(), content)
             return content
-        return json.dumps(self._hidden(value)).encode()
 
     def _hidden(self, value: Any) -> Any:
         if isinstance(value, str):

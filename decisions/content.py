@@ -111,4 +111,4 @@ def own_text_notices(lead: Lead, task: KnownTask) -> Iterator[Notice]:
     ]
     if differing:
         text = f"linked; the task keeps {' and '.join(differing)} until the lead's changes"
-        yield Notice(lead.id, task.id, text, routine=True)
+        yield Notice(lead.id, task.id, text)

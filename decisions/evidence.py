@@ -28,7 +28,7 @@ def evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules
         return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
     if _differs_from_our_write(lead, link, world, rules) and _after_our_write(link) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({_after_our_write(link)}))
-    if link.base is None and not task_write and not lead_write and isinstance(lead.status, str) and lead.status:
+    if link.base is None and isinstance(lead.status, str) and lead.status:
         disagree = unmapped(lead.status, task.status, rules) is None and not (
             rules.statuses.agree(lead.status, task.status)
         )

@@ -89,7 +89,8 @@ def test_a_token_in_the_wrong_setting_is_neither_shown_nor_sent(scene: Scene, na
     """A line of .env pasted below its place: the value must not come back in a message, nor go out as a name."""
     scene.lead("NEW")
     stranger = "pk_81234567_ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-    tokens = (scene.airtable.token, scene.clickup.token, stranger, f"Leads, {stranger} = To Do")
+    own = f"x{scene.airtable.token}x"
+    tokens = (scene.airtable.token, scene.clickup.token, stranger, f"Leads, {stranger} = To Do", own, f"_{stranger}")
     for token, flags in itertools.product(tokens, ((), ("--check",), ("--dry-run", "-v"))):
         report = scene.folder / "report.json"
         run = scene.run(*flags, "--report", str(report), **{name: token})

@@ -584,3 +584,83 @@ def test_a_task_made_just_now_does_not_make_an_empty_listing_a_short_one(direct:
     new = direct.lead("NEW", "new")
     assert direct.run("--full").code == 0
     assert direct.clickup.by_marker(new) == [direct.named_by(new)]
+
+
+# --- a lost create whose lead names a task without a marker -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("claim", ["refused", "carried out", "phase 2"])
+def test_a_lead_that_names_another_task_while_its_own_turns_up_has_one_link(direct: DirectScene, claim: str) -> None:
+    """Danger: two links in one plan, and neither is kept, or the wrong one."""
+    other = direct.clickup.add_task("Ada")
+    direct.pair()
+    lead = direct.lead("NEW", "Ada")
+    killed_after_the_first("create_task", direct)
+    (made,) = direct.clickup.by_marker(lead)
+    direct.set_cell(lead, other)
+    direct.later(300)
+    if claim == "refused":
+        direct.sandbox.faults.add("500", route="set_field", times=99)
+    direct.run(*(("--phase", "2") if claim == "phase 2" else ()))
+    direct.sandbox.faults.clear()
+    direct.later()
+    if claim == "carried out":
+        direct.edit(lead, Email="new@example.com")
+        direct.later()
+        run = direct.run()
+        assert "new@example.com" in direct.clickup.task(other)["description"]
+        assert run.report["conflicts"] == []
+        return
+    direct.set_cell(lead, None)
+    direct.later()
+    direct.run()
+    assert (direct.named_by(lead), direct.clickup.by_marker(lead)) == (made, [made])
+
+
+def test_a_lead_that_is_to_have_no_task_costs_nothing_for_what_was_once_in_doubt(direct: DirectScene) -> None:
+    """Danger: a write to its former task stays announced, and is asked for in every run."""
+    direct.airtable.add_choice("NURTURE")
+    direct.settings["IGNORED_STATUSES"] = "NURTURE"
+    direct.pair()
+    lead, task = direct.pair("NEW", name="Bea")
+    direct.edit(lead, Status="CONTACTED")
+    killed_after_the_first("update_task", direct)
+    direct.clickup.delete(task)
+    direct.set_cell(lead, None)
+    direct.edit(lead, Status="NURTURE")
+    for _ in range(3):
+        direct.later()
+        run = direct.run()
+    assert (run.code, run.requests) == (0, IDLE)
+
+
+# --- without a base ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_task_that_is_the_newer_without_a_base_stays_so_after_a_run_that_died(direct: DirectScene, when: str) -> None:
+    """Danger: with the write in doubt nobody asks again which side is newer, and the other one stands."""
+    lead, task = direct.pair("NEW")
+    direct.later(600)
+    direct.clickup.set_status(task, "complete")
+    direct.later(300)
+    direct.state_file.unlink()
+    assert direct.killed_run(Fate("write", 1, when)) is None
+    direct.later()
+    run = direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+    assert "airtable" not in [each["winner"] for each in run.report["conflicts"]]
+
+
+def test_texts_that_a_task_keeps_are_told_though_the_run_that_linked_it_died(direct: DirectScene) -> None:
+    """Danger: the link is kept, and no later run has a reason to say that a rename was not carried over."""
+    for transaction in itertools.count(1):
+        lead, _ = direct.pair("NEW", name=f"Ada {transaction}")
+        direct.edit(lead, Name=f"Grace {transaction}")
+        direct.state_file.unlink()
+        direct.later()
+        died = direct.killed_run(Fate("transaction", transaction, "before")) is None
+        direct.later()
+        assert not died or f"linked; the task keeps its name 'Ada {transaction}'" in direct.run().told(lead)
+        if not died:
+            break
