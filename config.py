@@ -73,7 +73,7 @@ _FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
-_LOOKS_LIKE_TOKEN = re.compile(r"pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8}")
+_LOOKS_LIKE_TOKEN = re.compile(r"(?<![0-9A-Za-z])(?:pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8})")
 _TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)
 

@@ -10,7 +10,7 @@ lead by lead; then come the brake and the parts of a plan.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from decisions.content import (
     ContentDecision,
@@ -220,6 +220,7 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
         if former is not None and index.world.leads[record_id] is None and former.task_id not in taken:
             draft.links.append(with_base(former, None))  # whether it arrived shows only if the row is restored
             taken.add(former.task_id)
+    draft.links.extend(_uncertain(index, decided, taken))
     linked = {link.record_id for link in draft.links}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
@@ -243,6 +244,20 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             draft.unchanged += int(not undecided)
 
 
+def _uncertain(index: Index, decided: frozenset[str], taken: set[str]) -> Iterator[Link]:
+    """The links of leads in the trash with a write in doubt whose task could not be read: nothing is agreed on any
+    more."""
+    world = index.world
+    for record_id in sorted(decided & world.task_writes.keys()):
+        link = world.links.get(record_id)
+        if link is None or link.task_id in taken or world.leads[record_id] is not None:
+            continue
+        read = world.tasks.get(link.task_id)
+        if world.task_write(record_id, link.task_id) is not None and not isinstance(read, KnownTask):
+            where = DELETED if read is TaskGone.DELETED else link.elsewhere
+            yield having(with_base(link, None), name="", details="", elsewhere=where)
+
+
 def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
     resolution = resolve(lead, index, rules)
     if isinstance(resolution, Wanted):
@@ -262,7 +277,6 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
             draft.wanted.append(Wanted(leads=frozenset({lead.id})))
             return
         draft.settled_creates.add(lead.id)
-        _settle_announced(lead.id, None, None, index.world, rules, draft)
         if resolution.create and isinstance(lead.status, str):
             draft.creates.append(_create(lead, lead.status, rules, resolution.reason))
             if isinstance(lead.task_cell, str) and lead.task_cell:
@@ -324,7 +338,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and before.base is None:
-        draft.notices.extend(own_text_notices(lead, task))
+        draft.notices.extend(own_text_notices(lead, task, claimed=found.claim))
     draft.notices.extend(link_notices(lead, found, index))
     update = _task_update(lead, task, found, status, content, rules, doubtful=status_pair.doubtful)
     if update is not None:

@@ -617,21 +617,60 @@ def test_a_lead_that_names_another_task_while_its_own_turns_up_has_one_link(dire
     assert (direct.named_by(lead), direct.clickup.by_marker(lead)) == (made, [made])
 
 
-def test_a_lead_that_is_to_have_no_task_costs_nothing_for_what_was_once_in_doubt(direct: DirectScene) -> None:
-    """Danger: a write to its former task stays announced, and is asked for in every run."""
+@pytest.mark.parametrize("why", ["ignored", "refused", "phase 2"])
+def test_a_write_in_doubt_is_not_forgotten_while_its_lead_has_no_task(direct: DirectScene, why: str) -> None:
+    """Danger: the task comes back from the trash, and what we had written to it counts as a person's."""
     direct.airtable.add_choice("NURTURE")
     direct.settings["IGNORED_STATUSES"] = "NURTURE"
-    direct.pair()
-    lead, task = direct.pair("NEW", name="Bea")
-    direct.edit(lead, Status="CONTACTED")
+    lead, task = direct.pair("NEW", name="Ada")
+    direct.edit(lead, Name="Grace", Status="CONTACTED")
     killed_after_the_first("update_task", direct)
     direct.clickup.delete(task)
     direct.set_cell(lead, None)
-    direct.edit(lead, Status="NURTURE")
-    for _ in range(3):
-        direct.later()
-        run = direct.run()
-    assert (run.code, run.requests) == (0, IDLE)
+    if why == "ignored":
+        direct.edit(lead, Status="NURTURE")
+    if why == "refused":
+        direct.sandbox.faults.add("500", when="before", route="create_task", times=99)
+    direct.later()
+    direct.run(*(("--phase", "2") if why == "phase 2" else ()))
+    direct.sandbox.faults.clear()
+    direct.clickup.restore(task)
+    direct.set_cell(lead, task)
+    direct.edit(lead, Name="Ada", Status="NEW")
+    direct.later()
+    direct.run("--full")
+    shown = (direct.clickup.task(task)["name"], direct.task_status(task), direct.status(lead))
+    assert shown == ("Ada", "to do", "NEW")
+
+
+@pytest.mark.parametrize("task_was", ["deleted", "private", "unread"])
+def test_a_write_in_doubt_of_a_lead_in_the_trash_whose_task_could_not_be_read_is_not_taken_for_settled(
+    direct: DirectScene, task_was: str
+) -> None:
+    """Danger: both come back, and what we had written to the task counts as a person's."""
+    lead, task = direct.pair("NEW", name="Ada")
+    direct.edit(lead, Name="Grace", Status="CONTACTED")
+    killed_after_the_first("update_task", direct)
+    direct.airtable.delete(lead)
+    if task_was == "deleted":
+        direct.clickup.delete(task)
+    elif task_was == "private":
+        direct.clickup.make_private(task)
+    else:
+        direct.clickup.archive(task)
+        direct.sandbox.faults.add("500", route="get_task", times=99)
+    direct.later()
+    direct.run()
+    direct.sandbox.faults.clear()
+    if task_was == "deleted":
+        direct.clickup.restore(task)
+    direct.clickup.make_private(task, on=False)
+    direct.airtable.restore(lead)
+    direct.edit(lead, Name="Ada", Status="NEW")
+    direct.later()
+    run = direct.run("--full")
+    assert direct.clickup.task(task)["name"] == "Ada"
+    assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do") or run.report["conflicts"]
 
 
 # --- without a base ---------------------------------------------------------------------------------------------------
