@@ -60,8 +60,11 @@ def decide_content(
 
 
 def _edited_since(task: KnownTask, write: AnnouncedTaskWrite, sent: str, shown: str) -> bool:
-    """Whether people may have put back what a write without an answer had replaced."""
-    return sent not in ("", shown) and task.updated > write.texts_sent
+    """Whether people may have put back what a write without an answer had replaced.
+
+    A second of margin: the time of sending comes from the whole seconds of a `Date` header.
+    """
+    return sent not in ("", shown) and task.updated > write.texts_sent + 1000
 
 
 def _kept_though_taken_back(

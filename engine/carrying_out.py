@@ -112,6 +112,7 @@ class CarryingOut:
         # person's answer to it.
         self._task_writes_sent: dict[str, int] = {}
         self._lead_writes_sent: dict[str, int] = {}
+        self._texts_unanswered: dict[str, AnnouncedTaskWrite] = {}
         self._creates_sent: set[str] = set()
         self._patience = Patience()
         self._poll_took = 0.0
@@ -291,6 +292,8 @@ class CarryingOut:
             announced = dataclasses.replace(
                 announced, lead_status=earlier.lead_status, status=earlier.status, sent=earlier.sent
             )
+        if announced.name or announced.description:
+            self._texts_unanswered[update.record_id] = dataclasses.replace(announced, status="")
         self._state.announce_task_write(announced)
 
     def _in_doubt(self, update: UpdateTask) -> AnnouncedTaskWrite | None:
@@ -300,6 +303,7 @@ class CarryingOut:
 
     def _record_update(self, update: UpdateTask, answer: Task) -> None:
         task = known_task(answer, self._settings.clickup_list_id)
+        self._texts_unanswered.pop(update.record_id, None)
         with self._mutex:
             link = self._links[update.record_id]
             was_elsewhere = link.elsewhere in UNLISTED
@@ -323,7 +327,7 @@ class CarryingOut:
             )
             self._links[update.record_id] = link
             self._state.settle(
-                task_writes=() if update.in_doubt else (update.record_id,),
+                task_writes=() if self._in_doubt(update) is not None else (update.record_id,),
                 lead_writes=() if update.status is None else (update.record_id,),
                 links=(link,),
             )
@@ -339,6 +343,7 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
         if sent and not error.outcome_unknown:
+            self._texts_unanswered.pop(update.record_id, None)
             self._take_back_announcements(tasks=(update.record_id,))
         if not sent or not error.outcome_unknown:
             self._task_writes_sent.pop(update.record_id, None)
@@ -404,6 +409,8 @@ class CarryingOut:
             ids = [update.record_id for update in announced]
             doubts = [update.record_id for update in updates if update.settles]
             self._state.settle(lead_writes=ids, task_writes=doubts, links=moved)
+            for record_id in self._texts_unanswered.keys() & set(doubts):  # only what became of the status is known
+                self._state.announce_task_write(self._texts_unanswered[record_id])
         for update in updates:
             self._done(update.record_id)
             self._count(adopted=int(update.adopt), pulled=int(update.status is not None))
@@ -519,6 +526,7 @@ class CarryingOut:
         for record_id in record_ids:
             self._creates_sent.discard(record_id)
             self._task_writes_sent.pop(record_id, None)
+            self._texts_unanswered.pop(record_id, None)
             self._lead_writes_sent.pop(record_id, None)
 
     def _take_back_announcements(self, tasks: Iterable[str] = (), leads: Iterable[str] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -14,6 +15,7 @@ from tests.troubles import (
     killed_after_the_first,
     listing_nothing,
     once_asked_for,
+    pair_in_doubt,
     status_time,
     time_in_status,
 )
@@ -365,6 +367,58 @@ def test_a_name_that_never_arrived_is_sent_again_without_a_word(direct: DirectSc
     direct.later()
     assert "has been edited since" not in direct.run().told(lead)
     assert direct.clickup.task(task)["name"] == "Grace"
+
+
+@pytest.mark.parametrize("times", [4, 5, 6, 7, 8, 100])
+def test_texts_without_an_answer_are_not_forgotten_for_a_status_that_the_same_run_settles(
+    direct: DirectScene, times: int
+) -> None:
+    """Danger: what is pulled answers the status alone, and the name that arrived is nobody's any more."""
+    lead, task = pair_in_doubt(direct)
+    direct.edit(lead, Name="Grace", Email="new@example.com")
+    direct.later()
+    direct.sandbox.faults.add("reset", when="after", route="update_task", times=times)
+    direct.run()
+    direct.sandbox.faults.clear()
+    direct.later()
+    direct.edit(lead, Name="Ada Example", Email=None)
+    direct.later()
+    direct.run()
+    direct.later()
+    direct.run("--full")
+    shown = direct.clickup.task(task)
+    assert (shown["name"], "new@" in shown["description"]) == ("Ada Example", False)
+
+
+def test_a_name_that_was_answered_while_a_lead_status_is_in_doubt_is_not_told_as_unanswered(
+    direct: DirectScene,
+) -> None:
+    direct.airtable.switches = dataclasses.replace(direct.airtable.switches, field_times="refused")
+    direct.clickup.add_status("parked")
+    direct.settings["IGNORED_STATUSES"] = "Parked"
+    lead, task = direct.pair("CONTACTED", name="Ada")
+    direct.clickup.set_status(task, "complete")
+    direct.later(61)
+    killed_after_the_first("update_records", direct)
+    direct.edit(lead, Status="CONTACTED", Name="Grace")
+    direct.clickup.set_status(task, "parked")
+    for _ in range(2):
+        direct.later()
+        direct.run()
+    direct.clickup.rename(task, "Theirs")
+    direct.later()
+    assert "got no answer" not in direct.run().told(lead)
+
+
+def test_our_own_marker_is_no_edit_of_the_texts(direct: DirectScene) -> None:
+    """The time of sending is one of whole seconds, and the marker was set within that second."""
+    lead, task = direct.pair("CONTACTED", name="Ada")
+    direct.clickup.set_marker(task, "")
+    direct.edit(lead, Name="Grace")
+    direct.later(61.4)
+    assert direct.killed_run(Fate("write", 2, "before"), "--full") is None
+    direct.later()
+    assert "has been edited since" not in direct.run().told(lead)
 
 
 def status_in_doubt(direct: DirectScene) -> tuple[str, str]:
