@@ -10,7 +10,7 @@ lead by lead; then come the brake and the parts of a plan.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 
 from decisions.content import (
     ContentDecision,
@@ -34,7 +34,6 @@ from decisions.status import (
     StatusPair,
     decide_status,
     settle,
-    with_status_that_arrived,
 )
 from models import (
     Change,
@@ -166,11 +165,6 @@ def _all_wanted(wanted: list[Wanted]) -> Wanted:
 def _lead_gone(record_id: str, index: Index, rules: Rules, draft: _Draft) -> None:
     """A marker or a link names a lead that is not in the table: the task is reported, never touched."""
     draft.verdicts[record_id] = LEAD_GONE
-    draft.settled_lead_writes.add(record_id)
-    draft.settled_task_writes.add(record_id)
-    write = index.world.task_writes.get(record_id)
-    if write is not None and write.task_id not in index.world.tasks:
-        draft.wanted.append(Wanted(tasks=frozenset({write.task_id})))
     _ask_for_create(record_id, index, rules, draft)  # a row that is restored before this must not get a second task
     draft.notices.extend(notices_without_lead(record_id, index))
 
@@ -215,12 +209,6 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
     status moved stays as it was last seen, where this is a run of other leads: the run that decides it has to see that.
     """
     taken = {link.task_id for link in draft.links}
-    for record_id in sorted(decided & index.world.lead_writes.keys()):
-        former = index.world.links.get(record_id)
-        if former is not None and index.world.leads[record_id] is None and former.task_id not in taken:
-            draft.links.append(with_base(former, None))  # whether it arrived shows only if the row is restored
-            taken.add(former.task_id)
-    draft.links.extend(_uncertain(index, decided, taken))
     linked = {link.record_id for link in draft.links}
     for task_id, task in index.world.tasks.items():
         link = index.link_of_task.get(task_id)
@@ -230,32 +218,14 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             draft.links.append(having(link, elsewhere=DELETED))
         if not isinstance(task, KnownTask):
             continue
-        gone = link.record_id in decided and index.world.leads[link.record_id] is None
         undecided = link.record_id in decided and task_id not in draft.paired
         if undecided or (link.record_id not in decided and not _moved(link, task)):
-            write = index.world.task_write(link.record_id, task_id)
-            if write is not None and not gone:
+            if index.world.task_write(link.record_id, task_id) is not None:
                 continue  # it is read again for that write, and is to be held against what was seen before it
             seen = as_seen(link, task)
-            if gone and write is not None:
-                seen = with_status_that_arrived(with_texts_that_arrived(seen, task, write), task, write)
             if seen is not link and seen != link:
                 (draft.former_links if link.record_id in linked else draft.links).append(seen)
             draft.unchanged += int(not undecided)
-
-
-def _uncertain(index: Index, decided: frozenset[str], taken: set[str]) -> Iterator[Link]:
-    """The links of leads in the trash with a write in doubt whose task could not be read: nothing is agreed on any
-    more."""
-    world = index.world
-    for record_id in sorted(decided & world.task_writes.keys()):
-        link = world.links.get(record_id)
-        if link is None or link.task_id in taken or world.leads[record_id] is not None:
-            continue
-        read = world.tasks.get(link.task_id)
-        if world.task_write(record_id, link.task_id) is not None and not isinstance(read, KnownTask):
-            where = DELETED if read is TaskGone.DELETED else link.elsewhere
-            yield having(with_base(link, None), name="", details="", elsewhere=where)
 
 
 def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
@@ -338,7 +308,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and before.base is None:
-        draft.notices.extend(own_text_notices(lead, task, claimed=found.claim))
+        draft.notices.extend(own_text_notices(lead, task))
     draft.notices.extend(link_notices(lead, found, index))
     update = _task_update(lead, task, found, status, content, rules, doubtful=status_pair.doubtful)
     if update is not None:

@@ -102,11 +102,8 @@ def with_texts_of_the_lead(link: Link, lead: Lead, task: KnownTask) -> Link:
     return link
 
 
-def own_text_notices(lead: Lead, task: KnownTask, *, claimed: bool) -> Iterator[Notice]:
-    """A task that is linked without a create of ours keeps its texts: which side changed last is not known.
-
-    `claimed`: it is linked once its marker is set, in Phase 1.
-    """
+def own_text_notices(lead: Lead, task: KnownTask) -> Iterator[Notice]:
+    """A task that is linked without a create of ours keeps its texts: which side changed last is not known."""
     differing = [
         what
         for what, differs in (
@@ -117,4 +114,4 @@ def own_text_notices(lead: Lead, task: KnownTask, *, claimed: bool) -> Iterator[
     ]
     if differing:
         text = f"linked; the task keeps {' and '.join(differing)} until the lead's changes"
-        yield Notice(lead.id, task.id, text, phase=int(claimed))
+        yield Notice(lead.id, task.id, text)

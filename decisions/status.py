@@ -218,12 +218,6 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, *undone), link
 
 
-def with_status_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
-    """The link of a lead that is not in the table: a status that we announced and the task bears was brought."""
-    base = settle_task_write(link.base, task.status, write, touched=False).base
-    return link if base == link.base else with_base(link, base)
-
-
 def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
     """Whether the task's status was changed after our announced write was sent; None where nothing tells.
 

@@ -727,6 +727,44 @@ def test_a_write_in_doubt_of_a_lead_in_the_trash_whose_task_could_not_be_read_is
     assert (direct.status(lead), direct.task_status(task)) == ("NEW", "to do") or run.report["conflicts"]
 
 
+@pytest.mark.parametrize("flags", [(), ("--full",)])
+def test_what_people_took_back_while_the_lead_was_in_the_trash_is_taken_back(
+    direct: DirectScene, flags: tuple[str, ...]
+) -> None:
+    """Danger: the write in doubt is forgotten with the row, and what it had changed is written once more."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    killed_after_the_first("update_task", direct)
+    direct.later(60)
+    direct.clickup.set_status(task, "in progress")
+    direct.airtable.delete(lead)
+    direct.later()
+    direct.run()
+    direct.airtable.restore(lead)
+    direct.edit(lead, Email="new@example.com")
+    direct.later()
+    run = direct.run(*flags)
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+    assert "'complete' was sent and got no answer, and was taken back in ClickUp since" in run.told(lead)
+
+
+def test_a_task_moved_while_its_lead_was_in_the_trash_moves_it_once_it_is_back(direct: DirectScene) -> None:
+    """Danger: the pair agrees from memory, which is of the time before the lead's write that got no answer."""
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    killed_after_the_first("update_records", direct)
+    direct.airtable.delete(lead)
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    direct.run()
+    direct.airtable.restore(lead)
+    direct.edit(lead, Email="new@example.com")
+    direct.later()
+    direct.run()
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
 # --- without a base ---------------------------------------------------------------------------------------------------
 
 
