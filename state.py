@@ -469,6 +469,9 @@ class State:
         taken = {link.task_id: link.record_id for link in links}
         losers = {row[0]: row[1] for row in self._rows_where("links", "task_id", taken) if row[0] != taken[row[1]]}
         known = {row[0] for row in self._rows_where("unfinished", "record_id", losers)}
+        for table in ("announced_task_writes", "announced_lead_writes"):
+            query = f"DELETE FROM {table} WHERE record_id = ? AND task_id = ?"  # noqa: S608 - only names of ours
+            self._db.executemany(query, losers.items())
         what = "its task became that of another lead"
         self._keep("unfinished", ((lead, task, 1, what, "", 0) for lead, task in losers.items() if lead not in known))
 

@@ -18,6 +18,7 @@ from decisions.content import (
     own_text_notices,
     with_texts_of_the_lead,
     with_texts_that_arrived,
+    with_what_arrived,
 )
 from decisions.evidence import (
     evidence_wanted,
@@ -220,9 +221,9 @@ def _observe_others(index: Index, decided: frozenset[str], draft: _Draft) -> Non
             continue
         undecided = link.record_id in decided and task_id not in draft.paired
         if undecided or (link.record_id not in decided and not _moved(link, task)):
-            if index.world.task_write(link.record_id, task_id) is not None:
-                continue  # it is read again for that write, and is to be held against what was seen before it
-            seen = as_seen(link, task)
+            write = index.world.task_write(link.record_id, task_id)
+            # The rest is read again for that write, and is to be held against what was seen before it.
+            seen = as_seen(link, task) if write is None else with_what_arrived(link, task, write)
             if seen is not link and seen != link:
                 (draft.former_links if link.record_id in linked else draft.links).append(seen)
             draft.unchanged += int(not undecided)
@@ -337,9 +338,11 @@ def _settle_create(
 def _settle_announced(
     record_id: str, update: UpdateTask | None, pull: UpdateLead | None, world: World, rules: Rules, draft: _Draft
 ) -> None:
-    """Announced writes that the readings answer. What is written once more stays announced until that is recorded, as
-    long as the first may yet arrive."""
-    if update is None or update.only_marks or not task_write_may_arrive(record_id, world, rules):
+    """Announced writes that the readings answer. What is written once more stays announced until that is recorded: a
+    status as long as the first may yet arrive, texts in any case, since nothing else tells that they were sent."""
+    texts = update is not None and (update.name is not None or update.description is not None)
+    written_again = texts or task_write_may_arrive(record_id, world, rules)
+    if update is None or update.only_marks or not written_again:
         draft.settled_task_writes.add(record_id)
     if pull is None or pull.status is None or not lead_write_may_arrive(record_id, world, rules):
         draft.settled_lead_writes.add(record_id)

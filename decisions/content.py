@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from decisions.kept import EMPTY, having
+from decisions.kept import EMPTY, having, with_base
 from models import AnnouncedTaskWrite, KnownTask, Lead, Link, Notice
+from status_map import fold
 from text import digest, visible
 
 _UNANSWERED = "sent and got no answer"
@@ -74,7 +75,7 @@ def _kept_though_taken_back(
     has its old value again, nothing is written, and theirs stays."""
     since = f"{_UNANSWERED}, and the lead has its old"
     names = (write.name, link.name, link.answered_name, before.seen_name)
-    if write.name and digest(lead.name) == link.name and task.name not in names:
+    if write.name not in ("", link.name) and digest(lead.name) == link.name and task.name not in names:
         yield f"another name was {since} one again; the task keeps '{visible(task.shown_name)}'"
     texts = (write.description, link.answered_description, digest(lead.description), before.seen_description)
     if write.description and lead.details == link.details and task.description not in texts:
@@ -90,6 +91,16 @@ def with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWri
         link = having(link, name=write.name, answered_name=task.name)
     if task.description == write.description:
         link = having(link, details="", answered_description=task.description)
+    return link
+
+
+def with_what_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
+    """The same of a pair that is not decided now, its status included. The write stays announced."""
+    link = with_texts_that_arrived(link, task, write)
+    if not write.status:
+        return having(link, seen_status=task.status)
+    if fold(task.status) == fold(write.status):
+        link = having(with_base(link, (write.lead_status, write.status)), seen_status=task.status)
     return link
 
 

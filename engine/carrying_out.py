@@ -113,6 +113,7 @@ class CarryingOut:
         self._task_writes_sent: dict[str, int] = {}
         self._lead_writes_sent: dict[str, int] = {}
         self._texts_unanswered: dict[str, AnnouncedTaskWrite] = {}
+        self._texts_recorded: set[str] = set()
         self._creates_sent: set[str] = set()
         self._patience = Patience()
         self._poll_took = 0.0
@@ -304,6 +305,7 @@ class CarryingOut:
     def _record_update(self, update: UpdateTask, answer: Task) -> None:
         task = known_task(answer, self._settings.clickup_list_id)
         self._texts_unanswered.pop(update.record_id, None)
+        self._texts_recorded.add(update.record_id)
         with self._mutex:
             link = self._links[update.record_id]
             was_elsewhere = link.elsewhere in UNLISTED
@@ -408,13 +410,23 @@ class CarryingOut:
                 moved.append(link)
             ids = [update.record_id for update in announced]
             doubts = [update.record_id for update in updates if update.settles]
-            self._state.settle(lead_writes=ids, task_writes=doubts, links=moved)
-            for record_id in self._texts_unanswered.keys() & set(doubts):  # only what became of the status is known
-                self._state.announce_task_write(self._texts_unanswered[record_id])
+            texts = {each: found for each in doubts if (found := self._texts_in_doubt(each)) is not None}
+            for write in texts.values():  # only what became of the status is known
+                self._state.announce_task_write(write)
+            self._state.settle(lead_writes=ids, task_writes=[each for each in doubts if each not in texts], links=moved)
         for update in updates:
             self._done(update.record_id)
             self._count(adopted=int(update.adopt), pulled=int(update.status is not None))
         self._progress.step(len(updates))
+
+    def _texts_in_doubt(self, record_id: str) -> AnnouncedTaskWrite | None:
+        """The name and description that were sent to the lead's task without an answer, in this run or an earlier."""
+        now = self._texts_unanswered.get(record_id)
+        if now is not None or record_id in self._texts_recorded:
+            return now
+        earlier = self._reading.task_writes.get(record_id)
+        has_texts = earlier is not None and (earlier.name or earlier.description)
+        return dataclasses.replace(earlier, status="") if earlier is not None and has_texts else None
 
     def _cells(self, update: UpdateLead) -> Mapping[str, Any]:
         cells: dict[str, Any] = {}

@@ -343,7 +343,9 @@ class Reading:
             lead_writes=self.lead_writes,
             full=self.full,
             complete=self.complete,
-            suspects=self._suspects | {link.task_id for link in self._links.values() if link.record_id in self._only},
+            suspects=self._suspects
+            | {link.task_id for link in self._links.values() if link.record_id in self._only}
+            | {write.task_id for write in self.task_writes.values()},
             surely_listed=self._surely_listed(),
             airtable_now=int(self.airtable_date * 1000),
             in_view=None if self.in_view is None else frozenset(self.in_view),

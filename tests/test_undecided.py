@@ -765,6 +765,122 @@ def test_a_task_moved_while_its_lead_was_in_the_trash_moves_it_once_it_is_back(d
     assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
 
 
+@pytest.mark.parametrize("what", ["status", "name"])
+def test_what_was_seen_to_arrive_while_the_lead_was_in_the_trash_is_ours_and_what_follows_is_theirs(
+    direct: DirectScene, what: str
+) -> None:
+    """Danger: both sides seem to have changed, and what people did after our write is written over."""
+    lead, task = direct.pair("NEW", name="Ada")
+    direct.edit(lead, **({"Status": "CONTACTED"} if what == "status" else {"Name": "Grace"}))
+    killed_after_the_first("update_task", direct)
+    direct.airtable.delete(lead)
+    direct.later()
+    direct.run("--full")
+    if what == "status":
+        direct.clickup.set_status(task, "complete")
+    else:
+        direct.clickup.rename(task, "Theirs")
+    direct.later(86_400)
+    direct.run()
+    direct.airtable.restore(lead)
+    direct.later()
+    run = direct.run("--full")
+    assert run.report["conflicts"] == []
+    if what == "status":
+        assert direct.status(lead) == "QUALIFIED"
+    else:
+        assert (direct.clickup.task(task)["name"], run.told(lead)) == ("Theirs", "")
+
+
+def test_an_heir_is_held_against_the_task_as_it_is(direct: DirectScene) -> None:
+    """Danger: of a task with a write in doubt the state knows what it was before that write."""
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="CONTACTED")
+    killed_after_the_first("update_task", direct)
+    direct.airtable.delete(lead)
+    direct.later()
+    direct.run()
+    direct.clickup.set_status(task, "complete")
+    direct.clickup.rename(task, "Theirs")
+    for _ in range(2):
+        direct.later()
+        direct.run()
+    heir = direct.lead("CONTACTED")
+    direct.set_cell(heir, task)
+    direct.later()
+    run = direct.run()
+    assert [each["clickup"] for each in run.report["conflicts"]] == ["complete"]
+    assert "linked; the task keeps its name 'Theirs'" in run.told(heir)
+
+
+def test_a_write_in_doubt_ends_when_its_task_becomes_another_leads(direct: DirectScene) -> None:
+    """Danger: a day later a person types the same, the first lead is back, and it counts as ours."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    killed_after_the_first("update_task", direct)
+    direct.edit(lead, Status="CONTACTED")
+    direct.airtable.delete(lead)
+    heir = direct.lead("QUALIFIED")
+    direct.set_cell(heir, task)
+    for status in ("in progress", "complete"):
+        direct.later(86_400)
+        direct.run()
+        direct.clickup.set_status(task, status)
+    direct.later()
+    direct.run()
+    direct.airtable.delete(heir)
+    direct.airtable.restore(lead)
+    direct.later()
+    assert direct.run("--full").report["conflicts"] != []
+
+
+@pytest.mark.parametrize("flags", [("--phase", "2"), ()])
+def test_texts_in_doubt_are_not_forgotten_by_a_run_that_did_not_send_them_again(
+    direct: DirectScene, flags: tuple[str, ...]
+) -> None:
+    """Danger: the next run no longer knows that they were sent, and what people put back is written over unsaid."""
+    lead, task = direct.pair("NEW", name="Ada", Email="a@example.com")
+    before = direct.clickup.task(task)["description"]
+    direct.edit(lead, Name="Grace", Email="b@example.com")
+    killed_after_the_first("update_task", direct)
+    direct.later(300)
+    direct.clickup.rename(task, "Ada")
+    direct.clickup.describe(task, before)
+    direct.later()
+    if not flags:
+        direct.sandbox.faults.add("429", when="before", route="update_task", times=999)
+    assert direct.run(*flags).code == 1
+    direct.sandbox.faults.clear()
+    direct.later()
+    told = direct.run().told(lead)
+    assert "a new name was sent and got no answer" in told
+    assert "new details were sent and got no answer" in told
+
+
+@pytest.mark.parametrize("why", ["in the trash", "a wrong cell"])
+def test_a_task_that_came_and_went_under_an_undecided_lead_is_named_though_a_name_is_in_doubt(
+    direct: DirectScene, why: str
+) -> None:
+    lead, task = direct.pair("CONTACTED", name="Ada")
+    direct.edit(lead, Name="Grace")
+    killed_after_the_first("update_task", direct)
+    if why == "in the trash":
+        direct.airtable.delete(lead)
+    else:
+        direct.set_cell(lead, "nonsense!!")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    direct.run()
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    if why == "in the trash":
+        direct.airtable.restore(lead)
+    direct.set_cell(lead, task)
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later()
+    assert "the task was moved from 'complete' back to 'in progress'" in direct.run().told(lead)
+
+
 # --- without a base ---------------------------------------------------------------------------------------------------
 
 
