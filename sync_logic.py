@@ -338,11 +338,9 @@ def _settle_create(
 def _settle_announced(
     record_id: str, update: UpdateTask | None, pull: UpdateLead | None, world: World, rules: Rules, draft: _Draft
 ) -> None:
-    """Announced writes that the readings answer. What is written once more stays announced until that is recorded: a
-    status as long as the first may yet arrive, texts in any case, since nothing else tells that they were sent."""
-    texts = update is not None and (update.name is not None or update.description is not None)
-    written_again = texts or task_write_may_arrive(record_id, world, rules)
-    if update is None or update.only_marks or not written_again:
+    """Announced writes that the readings answer. What is written once more stays announced until that is recorded, as
+    long as the first may yet arrive."""
+    if update is None or update.only_marks or not task_write_may_arrive(record_id, world, rules):
         draft.settled_task_writes.add(record_id)
     if pull is None or pull.status is None or not lead_write_may_arrive(record_id, world, rules):
         draft.settled_lead_writes.add(record_id)

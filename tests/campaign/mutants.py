@@ -173,10 +173,6 @@ def _links_as_they_were(link: Link, *_: object) -> Link:
     return link
 
 
-def _task_writes_settled(record_id: str, *rest: Any) -> None:
-    rest[-1].settled_task_writes.add(record_id)
-
-
 def _no(*_: object) -> bool:
     return False
 
@@ -374,7 +370,7 @@ MUTANTS = (
         "an unanswered write of a task forgotten before it is made again",
         "the same of a write of its task",
         "tests/test_late_listings.py::test_texts_that_show_only_after_a_run_that_did_not_repeat_them_are_known_as_ours",
-        _replaced(sync_logic, "_settle_announced", _task_writes_settled),
+        _replaced(sync_logic, "task_write_may_arrive", _no),
     ),
     Mutant(
         "one service's time believed alone",
