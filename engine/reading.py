@@ -183,7 +183,6 @@ class Reading:
         self._view_asked: set[str] = set()
         self._listed: set[str] = set()
         self._by_id: set[str] = set()
-        self._late_rows: set[str] = set()
         self._written: Mapping[str, Link] = {}
         self._just_made: frozenset[str] = frozenset()
         self._suspects: frozenset[str] = frozenset()
@@ -399,7 +398,6 @@ class Reading:
                 continue
             if self._is_older(row) or row.updated < sent.get(task_id, 0) - CLOCK_MARGIN_MS:
                 del self.tasks[task_id]
-                self._late_rows.add(task_id)
 
     def _is_older(self, task: KnownTask) -> bool:
         """Whether a task is shown as it was before our own last write.
