@@ -441,7 +441,7 @@ class State:
         task_writes: Iterable[str] = (),
         lead_writes: Iterable[str] = (),
         links: Iterable[Link] = (),
-        strays: Iterable[Stray] = (),
+        strays: Sequence[Stray] = (),
         instead_of: Set[str] = frozenset(),
     ) -> None:
         """Forget announced writes whose outcome is known, and keep what came of them, at once: links, and strays in
@@ -462,7 +462,8 @@ class State:
             self._remember_former_tasks(kept)
             self._db.executemany("DELETE FROM strays WHERE task_id = ?", ((link.task_id,) for link in kept))
             self._keep("links", map(_row, kept))
-            self._put_strays(strays, instead_of)
+            if strays or instead_of:  # most settle one record alone, and need not look through all strays
+                self._put_strays(strays, instead_of)
 
     def _remember_losers(self, links: Iterable[Link]) -> None:
         """A lead loses its link where its task becomes another's; nothing else shows that it is to be decided anew."""
