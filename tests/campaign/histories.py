@@ -390,7 +390,7 @@ class Histories(RuleBasedStateMachine):
     def _pair_of(self, task: str) -> str:
         """The lead that a task is the task of; not one of which it is only a copy."""
         known = self.model.known(task)
-        lead = self.model.marker(known) if known else ""
+        lead = self.model.owner(known) if known else ""
         record = self.scene.airtable.record(lead) if lead else None
         if record is None:
             return lead if lead in self.trash else ""

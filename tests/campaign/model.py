@@ -112,11 +112,9 @@ class Model:
         reference = parse_reference(cell.strip()) if isinstance(cell, str) else None
         return reference if isinstance(reference, str) else None
 
-    def pair_of(self, task_id: str) -> str:
-        """The lead that a task belongs to: the living one whose marker it bears."""
-        task = self.known(task_id)
-        owner = self.marker(task) if task else ""
-        return owner if self.scene.airtable.record(owner) is not None else ""
+    def owner(self, task: Task) -> str:
+        """The lead that a task says it belongs to, or that says so in its place; "" for nobody."""
+        return self.marker(task) or self._owner_elsewhere(task)
 
     def visible(self, task: Task) -> bool:
         """Whether polls show what becomes of a task."""
@@ -148,7 +146,7 @@ class Model:
     def _its_task(self, lead: str, cells: dict[str, Any]) -> Task | None:
         """The living task that a lead names, and that is its own."""
         task = self.known(self.named(cells) or "")
-        if task is None or task.deleted or (self.marker(task) or self._owner_elsewhere(task)) != lead:
+        if task is None or task.deleted or self.owner(task) != lead:
             return None
         return task
 
@@ -215,14 +213,22 @@ class Model:
         return {self.marker(task), *(str(change.before) for change in changes)}
 
     def _owner_elsewhere(self, task: Task) -> str:
-        """Whose a task without a marker is in a List that need not have the field: the oldest lead's that names it."""
-        return "" if task.list_id == self.scene.clickup.list_id else min(self._namers(task.id))[1]
+        """Whose a task without a marker is in a List that need not have the field: the oldest lead's that names it.
 
-    def _namers(self, task_id: str) -> list[tuple[int, str]]:
-        return [(self._age(lead), lead) for lead, cells in self.leads().items() if self.named(cells) == task_id]
+        If only leads in the trash name it, it is one of theirs again once that one is back.
+        """
+        if task.list_id == self.scene.clickup.list_id:
+            return ""
+        return min(self._namers(task.id) or self._namers(task.id, trash=True), default=(0, ""))[1]
+
+    def _namers(self, task_id: str, *, trash: bool = False) -> list[tuple[int, str]]:
+        leads = self.scene.airtable.leads
+        rows = leads.trash if trash else leads.rows
+        return [(self._age(lead), lead) for lead, row in rows.items() if self.named(leads.show(row)) == task_id]
 
     def _age(self, lead: str) -> int:
-        return self.scene.airtable.leads.rows[lead].created // 1000
+        leads = self.scene.airtable.leads
+        return (leads.rows.get(lead) or leads.trash[lead]).created // 1000
 
     def tasks(self) -> list[Task]:
         """Every task, deleted ones too."""
