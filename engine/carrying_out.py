@@ -164,6 +164,12 @@ class CarryingOut:
             self._create_all()
 
     @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget ended it before all was done."""
+        spent = self._deadline is not None and self._tools.clock.monotonic() >= self._deadline
+        return spent and not self._pending <= self._cancelled.keys()
+
+    @property
     def needs_person(self) -> bool:
         """Whether running again will not help before a person has done something."""
         return isinstance(self.halted, AuthError | QuotaSpent) or self._spent
@@ -175,13 +181,7 @@ class CarryingOut:
                 Failure(record_id, self._task_of(record_id), 0, self._cancelled.get(record_id) or self._why_left())
                 for record_id in sorted(self._pending)
             ]
-            unsent = (self._pending | self._refused) - self._task_writes_sent.keys() - self._lead_writes_sent.keys()
-            untouched = {each for each in unsent - self._made if self._owed[each] == self._promised[each]}
-
-            def stands(record_id: str, phase: int) -> bool:
-                """Whether what was decided was carried out, or may have been."""
-                return record_id not in untouched and (record_id, phase) not in self._statuses_refused
-
+            stands = self.carried_out()
             return dataclasses.replace(
                 base,
                 created=self.created,
@@ -197,6 +197,14 @@ class CarryingOut:
                 ),
                 left=(*base.left, *left),
             )
+
+    def carried_out(self) -> Callable[[str, int], bool]:
+        """What tells of a lead and a phase whether what was decided for them was carried out, or may have been."""
+        with self._mutex:
+            unsent = (self._pending | self._refused) - self._task_writes_sent.keys() - self._lead_writes_sent.keys()
+            untouched = {each for each in unsent - self._made if self._owed[each] == self._promised[each]}
+            refused = frozenset(self._statuses_refused)
+        return lambda record_id, phase: record_id not in untouched and (record_id, phase) not in refused
 
     def _task_of(self, record_id: str) -> str:
         link = self._links.get(record_id)
@@ -452,6 +460,8 @@ class CarryingOut:
         """One by one until ClickUp has answered one and kept its marker; then many at once, write-backs beside them."""
         made = _Made(self._tools.clock, self._tools.stop, batch=BATCH, patience=_WRITE_BACK_SECONDS, most=_MOST_WAITING)
         writers = Crew("airtable", self._write_backs(made), self._writers)
+        if not writers.started:
+            self.no_creates = "the machine allows no thread that would write the ids of new tasks to their leads"
         jobs = [self._create_job(create, made) for create in sorted(self._plan.creates, key=self._place)]
         try:
             waiting = iter(jobs)

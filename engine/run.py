@@ -116,7 +116,7 @@ class _Run:
         )
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
-        ended, undone = self._undone(whole, made, self._ending(work.outcome(outcome), work))
+        ended, undone = self._undone(whole, made, self._ending(work.outcome(outcome), work), work.carried_out())
         ended = dataclasses.replace(ended, to_tell=self._to_tell(ended))
         self._record(reading, whole, undone, ended, halted=work.halted is not None)
         return ended
@@ -181,7 +181,7 @@ class _Run:
         """What a run that died had decided against somebody's change, and could not tell any more; not what this plan
         decides once more."""
         untold = dict.fromkeys(self._kept_untold())
-        for told in _decided_against_people(made):
+        for told in (*_decided_against_people(made), *self._due(made)):
             untold.pop(told, None)
         return list(untold)
 
@@ -199,29 +199,39 @@ class _Run:
         return tuple(dict.fromkeys((*self._said_again, *told)))
 
     def _told_later(self, made: Plan) -> str | None:
-        """What would go unsaid if the run died before its end: its own, and that of runs which died before it."""
-        return _as_text(dict.fromkeys((*self._kept_untold(), *_decided_against_people(made))))
+        """What would go unsaid if the run died before its end: its own, and that of runs before it."""
+        return _as_text(dict.fromkeys((*self._kept_untold(), *_decided_against_people(made), *self._due(made))))
 
-    def _undone(self, whole: Plan, made: Plan, outcome: Outcome) -> tuple[Outcome, str | None]:
-        """The outcome with what earlier runs had seen once, decided, and not written, where this run has written it;
-        and what is still not written. Where nothing need be written any more, nothing is to be said."""
+    def _due(self, made: Plan) -> list[tuple[str, str, str]]:
+        """What earlier runs had seen once, decided and not written, and what this plan writes."""
+        written = _statuses_written(made)
+        return [each[:3] for each in self._kept_once() if each.lead in written[each.phase]]
+
+    def _undone(
+        self, whole: Plan, made: Plan, outcome: Outcome, carried_out: Callable[[str, int], bool]
+    ) -> tuple[Outcome, str | None]:
+        """The outcome with what earlier runs had seen once, decided, and not written, where this run has written it, or
+        may have; and what is still not written. Where nothing need be written any more, nothing is to be said."""
         waiting = {each.record_id for each in (*outcome.left, *outcome.failed)}
-        to_tasks: tuple[CreateTask | UpdateTask, ...] = (*made.creates, *made.task_updates)
-        written = {
-            1: {each.record_id for each in to_tasks if each.status is not None} - waiting,
-            2: {each.record_id for each in made.lead_updates if each.status is not None} - waiting,
-        }
-        before = [_Once(*each) for each in json.loads(self._state.value("seen_once") or "[]")]
+        written = _statuses_written(made)
         told = set(_seen_once(outcome.notices))
-        undone = [each for each in dict.fromkeys((*before, *_seen_once(whole.notices))) if each not in told]
+        undone = [
+            each
+            for each in dict.fromkeys((*self._kept_once(), *_seen_once(whole.notices)))
+            if each not in told and each[:3] not in self._said_again
+        ]
+        now = {each for each in undone if each.lead in written[each.phase] and carried_out(each.lead, each.phase)}
         notices = [
             Notice(each.lead, each.task, f"an earlier run had decided this and could not write it: {each.text}")
             for each in undone
-            if each.lead in written[each.phase]
+            if each in now
         ]
-        kept = [each for each in undone if each.lead in waiting or each.lead not in made.verdicts]
+        kept = [each for each in undone if each not in now and (each.lead in waiting or each.lead not in made.verdicts)]
         outcome = dataclasses.replace(outcome, notices=(*notices, *outcome.notices))
         return outcome, json.dumps(kept) if kept else None
+
+    def _kept_once(self) -> list[_Once]:
+        return [_Once(*each) for each in json.loads(self._state.value("seen_once") or "[]")]
 
     def _kept_untold(self) -> list[tuple[str, str, str]]:
         return [
@@ -419,6 +429,8 @@ class _Run:
             stopped = f"no more tasks were created: {work.no_creates}"
         elif self._tools.stop.is_set():
             stopped = "the run was told to stop"
+        elif work.out_of_time:
+            stopped = f"the time budget of {self._settings.time_budget_seconds:g} s was used up"
         return dataclasses.replace(
             outcome,
             notices=tuple(notices),
@@ -541,6 +553,15 @@ class _Once(NamedTuple):
 
 def _seen_once(notices: Iterable[Notice]) -> Iterable[_Once]:
     return (_Once(each.record_id, each.task_id, each.text, each.phase) for each in notices if each.once)
+
+
+def _statuses_written(made: Plan) -> dict[int, set[str]]:
+    """The leads whose status a plan brings to their tasks (1), and those to which it brings one (2)."""
+    to_tasks: tuple[CreateTask | UpdateTask, ...] = (*made.creates, *made.task_updates)
+    return {
+        1: {each.record_id for each in to_tasks if each.status is not None},
+        2: {each.record_id for each in made.lead_updates if each.status is not None},
+    }
 
 
 def _decided_against_people(made: Plan | Outcome) -> Iterable[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.troubles import (
     ELSEWHERE,
     REFUSED_TASK,
     FullDisk,
+    killed_after_the_first,
     put_elsewhere,
     refusing,
     run_killed_at,
@@ -169,6 +171,75 @@ def test_a_task_that_came_back_to_its_old_status_is_named_although_the_first_wri
     first, second = refused_once(scene, "PUT", REFUSED_TASK)
     assert scene.task_status(task) == "complete"
     assert "back to" in first.told(lead) + second.told(lead)
+
+
+def came_back(direct: DirectScene) -> tuple[str, str, str]:
+    """A task that came back to its old status, seen once by a run that decided nothing, while its lead was edited."""
+    lead, task = direct.pair("NEW")
+    direct.clickup.set_status(task, "in progress")
+    direct.run("--phase", "1")
+    direct.later()
+    direct.clickup.set_status(task, "to do")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later()
+    return lead, "update_task", "back to"
+
+
+def taken_back(direct: DirectScene) -> tuple[str, str, str]:
+    """A status that was written without an answer, and that people took back."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later()
+    killed_after_the_first("update_task", direct)
+    direct.later()
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    return lead, "update_records", "taken back in ClickUp"
+
+
+def asked_in_vain(direct: DirectScene) -> tuple[str, str, str]:
+    """A lost create whose task was moved away before a run could ask for it."""
+    lead = direct.lead("NEW")
+    direct.clickup.hide_new_for = 90
+    direct.sandbox.faults.add("reset", when="after", route="create_task", times=9)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    (task,) = direct.clickup.by_marker(lead)
+    direct.clickup.move(task, direct.clickup.second_list_id)
+    direct.later()
+    return lead, "create_task", "this is a second one"
+
+
+SEEN_ONCE = (came_back, taken_back, asked_in_vain)
+
+
+@pytest.mark.parametrize("seen", SEEN_ONCE)
+@pytest.mark.parametrize("first", ["429s", "other phase"])
+@pytest.mark.parametrize("then", ["killed", "no answer"])
+def test_what_one_run_saw_is_named_though_the_one_that_carries_it_out_gets_no_answer(
+    direct: DirectScene, seen: Callable[[DirectScene], tuple[str, str, str]], first: str, then: str
+) -> None:
+    """Danger: it is kept for the run that writes, and that one's death, or an answer that is lost, forgets it."""
+    lead, route, text = seen(direct)
+    told = []
+    if first == "429s":
+        direct.sandbox.faults.add("429", when="before", route=route, times=999)
+        told.append(direct.run().told(lead))
+        direct.sandbox.faults.clear()
+    else:
+        told.append(direct.run("--phase", "1" if route == "update_records" else "2").told(lead))
+    direct.later()
+    if then == "killed":
+        killed_after_the_first(route, direct)
+    else:
+        direct.sandbox.faults.add("502", when="after", route=route, times=9)
+        told.append(direct.run().told(lead))
+        direct.sandbox.faults.clear()
+    direct.later()
+    told.append(direct.run().told(lead))
+    assert "\n".join(told).count(text) == 1, told
+    direct.later()
+    assert text not in direct.quiet().told(lead)
 
 
 def test_a_create_after_one_without_an_answer_is_named_although_its_id_cannot_be_written_back(
