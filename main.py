@@ -56,6 +56,7 @@ from report import (
 from state import Lock, State, last_turn, set_aside
 from stopping import Stopping
 from text import visible
+from threads import begin
 
 if TYPE_CHECKING:
     from live_test import LiveTest
@@ -461,15 +462,15 @@ class _Program:
 
     def _give_up(self) -> NoReturn:
         """Say what is known, and end. Whatever hangs meanwhile, a disk or a reader of the output, is left as well."""
-        telling = threading.Thread(target=self._tell_failure, daemon=True)
-        telling.start()
+        telling = begin(self._tell_failure, "telling")
         why = "requests were still under way after the time to stop; what became of them the next run finds out"
         self._show.close()
         known = self._so_far() if self._live_test is None else Outcome(False, failed=self._live_test.left())
         self._end(dataclasses.replace(known, stopped=why), 1, None)
         for stream in (self._out, self._err):
             stream.flush()
-        telling.join()
+        if telling is not None:
+            telling.join()
         os._exit(1)
 
     # --- telling

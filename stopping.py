@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
 from clock import Clock
+from errors import SyncError
+from threads import begin
 
 # What there is after the grace to say what is known.
 _LAST_SECONDS = 1.5
@@ -48,7 +50,7 @@ class Stopping:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        begin(self._watch, "watch")
         before = {number: signal.signal(number, self._told_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -69,7 +71,7 @@ class Stopping:
         self._woken.wait()
         if self._ended.is_set():
             return
-        threading.Thread(target=self._on_stop, daemon=True).start()
+        begin(self._on_stop, "stopping")
         if not self._ended.wait(self._grace + _LOOK_UP_SECONDS + _LAST_SECONDS):
             os._exit(1)
 
@@ -77,6 +79,7 @@ class Stopping:
         """The work in a daemon thread, so that a signal is heard at once and a request that hangs can be left.
 
         `grace` is how many seconds this work and what follows may go on, where it needs others than what went before.
+        Raises what the work raises, and SyncError where there is no thread to be had.
         """
         self._grace = self._grace if grace is None else grace
         done: list[_T] = []
@@ -88,8 +91,9 @@ class Stopping:
             except BaseException as failure:  # noqa: BLE001 - raised again in the thread that waits
                 failures.append(failure)
 
-        thread = threading.Thread(target=carry_out, name="sync", daemon=True)
-        thread.start()
+        thread = begin(carry_out, "sync")
+        if thread is None:
+            raise SyncError("the machine allows the program no thread", "raise the limit of processes for its user")
         while thread.is_alive():
             thread.join(_LOOK_UP_SECONDS)
             if self._asked_at is not None and self._clock.monotonic() - self._asked_at > self._grace:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from clock import Clock
+from threads import begin
 
 _T = TypeVar("_T")
 # Nothing wakes a waiting thread when a clock that stands still is moved, or the run is told to stop.
@@ -18,7 +19,8 @@ class Crew:
     """Threads that share one stream of work, and end with it.
 
     They are daemons: a request that hangs must not keep a stopped program alive. `size` is asked before each piece of
-    work; the crew takes on one thread at a time until it has so many, and lets go of those beyond.
+    work; the crew takes on one thread at a time until it has so many, and lets go of those beyond. A machine may allow
+    no more threads: then it stays as large as it is, and who waits for a crew without any does the work.
     """
 
     def __init__(self, name: str, tasks: Iterable[Callable[[], None]], size: Callable[[], int]) -> None:
@@ -31,9 +33,13 @@ class Crew:
         self._working = 0
         with self._mutex:
             self._take_on()
+            self.started = self._working == 1
 
     def join(self) -> None:
         """Wait for all of it; raises what one of them raised."""
+        if not self.started:
+            self._working = 1
+            self._work()
         while thread := self._somebody():
             thread.join()
         if self._failure is not None:
@@ -44,10 +50,10 @@ class Crew:
             return self._threads.pop() if self._threads else None
 
     def _take_on(self) -> None:
-        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-        self._threads.append(thread)
-        self._working += 1
-        thread.start()
+        thread = begin(self._work, self._name)
+        if thread is not None:
+            self._threads.append(thread)
+            self._working += 1
 
     def _next(self) -> Callable[[], None] | None:
         with self._mutex:

@@ -71,6 +71,16 @@ def test_what_the_time_budget_left_undone_on_both_sides_is_not_lost(scene: Scene
     assert scene.clickup.task(task)["name"] == "New name"
 
 
+def test_a_run_that_the_time_budget_ends_says_so(scene: Scene) -> None:
+    """Danger: what was left reads as if the run had been killed."""
+    for number in range(40):
+        scene.lead("NEW", f"Lead {number}")
+    scene.sandbox.faults.before("create_task", lambda: scene.clock.advance(5))
+    run = scene.run(SYNC_TIME_BUDGET_SECONDS="4")
+    assert (run.code, run.report["stopped"]) == (1, "the time budget of 4 s was used up")
+    assert scene.run(SYNC_TIME_BUDGET_SECONDS="4000").report["stopped"] == ""
+
+
 def test_airtable_refusing_every_write_for_its_rate_ends_the_run(scene: Scene) -> None:
     """Danger: 429 without end keeps the run waiting without end."""
     for number in range(100):

@@ -22,7 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"engine"}),
     frozenset({"sync_logic", "state", "clients", "report"}),
     frozenset({"decisions"}),
-    frozenset({"models", "world", "status_map", "config", "text", "errors", "clock", "budget"}),
+    frozenset({"models", "world", "status_map", "config", "text", "errors", "clock", "threads", "budget"}),
 )
 # They know nothing of the rest, so that everything can rest on them.
 FOUNDATIONS = {"models", "status_map", "text", "errors", "clock"}
