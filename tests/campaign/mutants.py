@@ -43,7 +43,7 @@ from engine.reading import Reading
 from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
 from state import Lock, State
 from status_map import StatusMap, fold
-from tests import test_late_listings
+from tests import test_late_listings, test_named
 from tests.campaign.kills import Totals
 from tests.campaign.wire import DirectScene
 from tests.scene import Scene
@@ -449,6 +449,13 @@ MUTANTS = (
         "tests/test_evidence.py::test_a_task_moved_while_it_is_asked_since_when_it_has_its_status_takes_no_lead_back",
         _replaced(Reading, "_shows", lambda *_: True),
         {"set_to": "LOST", "also": "complete"},
+    ),
+    Mutant(
+        "what was seen once forgotten",
+        "what one run saw, and a later one wrote and died, is told by none",
+        "tests/test_named.py::test_what_one_run_saw_is_named_though_the_one_that_carries_it_out_gets_no_answer",
+        _replaced(engine.run._Run, "_due", lambda *_: []),
+        {"seen": test_named.came_back, "first": "429s", "then": "killed"},
     ),
     Mutant(
         "restores without end",
