@@ -342,13 +342,13 @@ class Http:
         """Whether this failure is worth another attempt, by what may have happened."""
         with self._changed:
             down = self._health.down(self._clock.monotonic())
-        if self._stop.is_set() or down:
+        if self._stop.is_set() or down or call.hopeless:
             return False
         if isinstance(failure, RateLimited):
             return call.refusals < _REFUSALS
         if not isinstance(failure, (ServiceError, TransportError, BadAnswer)):
             return False
-        if call.hopeless or _is_redirect(failure.status) or (failure.outcome_unknown and not call.replayable):
+        if _is_redirect(failure.status) or (failure.outcome_unknown and not call.replayable):
             return False
         with self._changed:
             now = self._clock.monotonic()
@@ -375,6 +375,7 @@ class Http:
                     call.turn = now
                     return
                 if self.deadline is not None and now + (delay or 0.0) > self.deadline:
+                    call.hopeless = True
                     raise call.failure or self._interrupted(call)
                 if delay is None:
                     # Woken by any answer; looks up now and then, since nothing wakes it when `stop` is set.

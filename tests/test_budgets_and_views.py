@@ -16,6 +16,7 @@ from clients.errors import ApiError
 from clients.http import Http
 from clients.pacing import ClickUpPacer
 from sandbox.wire import Answer, Request
+from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 from tests.troubles import (
     IDLE,
@@ -79,6 +80,20 @@ def test_a_run_that_the_time_budget_ends_says_so(scene: Scene) -> None:
     run = scene.run(SYNC_TIME_BUDGET_SECONDS="4")
     assert (run.code, run.report["stopped"]) == (1, "the time budget of 4 s was used up")
     assert scene.run(SYNC_TIME_BUDGET_SECONDS="4000").report["stopped"] == ""
+
+
+@pytest.mark.parametrize("route", ["create_task", "update_task"])
+def test_a_refusal_that_outlasts_the_time_budget_ends_the_run(direct: DirectScene, route: str) -> None:
+    """Danger: ClickUp is silent until its minute is over, and the run asks for its turn again and again until then."""
+    lead, _ = direct.pair("NEW")
+    direct.lead("NEW", "new") if route == "create_task" else direct.edit(lead, Status="CONTACTED")
+    direct.later(5)
+    direct.sandbox.faults.add("429", when="before", route=route, times=1)
+    run = direct.run(SYNC_TIME_BUDGET_SECONDS="4")
+    direct.sandbox.faults.clear()
+    assert (run.code, run.report["left"]) == (1, 1)
+    assert run.report["seconds"] <= 5
+    assert direct.run().code == 0
 
 
 def test_airtable_refusing_every_write_for_its_rate_ends_the_run(scene: Scene) -> None:
