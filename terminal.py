@@ -19,9 +19,12 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from threads import begin
+
 # ClickUp's limit counts by the minute, so the pace of one minute says little about the next.
 _PACE_SECONDS = 180.0
 _NARROWEST = 40
+_REFRESH_SECONDS = 0.1
 
 
 def console(stream: TextIO, *, color: bool) -> Console:
@@ -65,18 +68,22 @@ class Screen:
             _TimeLeft(Column(no_wrap=True)),
             console=self._console,
             speed_estimate_period=_PACE_SECONDS,
+            auto_refresh=False,  # rich's own thread for it ends the program where the machine allows no further one
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
         self._mutex = threading.Lock()
         self._task: TaskID | None = None
+        self._closed = threading.Event()
+        self._refreshing: threading.Thread | None = None
 
     def stage(self, name: str, total: int) -> None:
         """A stage begins, with so many steps; 0 if that is not known."""
         with self._mutex:
             if self._task is None:
                 self._progress.start()
+                self._refreshing = begin(self._refresh, "screen")
             else:
                 self._progress.remove_task(self._task)
             self._task = self._progress.add_task(name, total=total or None, waiting="", until=0.0)
@@ -99,7 +106,14 @@ class Screen:
 
     def close(self) -> None:
         """Take the bar away."""
+        self._closed.set()
+        if self._refreshing is not None:
+            self._refreshing.join(_REFRESH_SECONDS * 10)
         self._progress.stop()
+
+    def _refresh(self) -> None:
+        while not self._closed.wait(_REFRESH_SECONDS):
+            self._progress.refresh()
 
 
 def counts(rows: Sequence[tuple[str, int]]) -> Table:

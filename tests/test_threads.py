@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterable
 
 import pytest
 
+from terminal import Screen
 from tests.campaign.wire import DirectScene
 
 SHARED = frozenset({"both", "each", "clickup", "airtable"})
@@ -73,3 +75,25 @@ def test_a_machine_without_a_thread_for_the_run_is_named(direct: DirectScene, mo
         run = direct.run()
     assert (run.code, run.requests) == (1, [])
     assert "allows the program no thread" in run.report["stopped"]
+
+
+def test_a_terminal_goes_without_a_moving_bar_where_there_is_no_thread_for_it(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: the library that draws the bar starts a thread of its own, and the run ends with a traceback."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    start = threading.Thread.start
+
+    def refuse(self: threading.Thread) -> None:
+        if self.name != "sync":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    show = Screen(screen, color=False)
+    show.stage("Phase 1: updating tasks", 2)
+    show.step()
+    show.close()
+    assert "Phase 1: updating tasks" in screen.getvalue()
