@@ -79,7 +79,7 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
             f"'{rules.task_id_field}' to get a new task, or set MISSING_TASK=recreate",
         )
     if task is TaskGone.HIDDEN:
-        return _hidden(named, rules)
+        return _hidden(named, lead, index, rules)
     if isinstance(task, UnreadTask):
         return Undecided(named, task.error, task.hint, task.left)
     if not isinstance(task, KnownTask):
@@ -97,13 +97,20 @@ _NOT_RECREATED_HINT = (
 )
 
 
-def _hidden(task_id: str, rules: Rules) -> Undecided:
-    """A hidden task may well live on, so nothing but another task that a person names may take its place."""
+def _hidden(task_id: str, lead: Lead, index: Index, rules: Rules) -> Undecided:
+    """A hidden task may well live on, so nothing but another task that a person names may take its place.
+
+    One that nobody knows as the lead's may as well be a mistyped id: a person decides.
+    """
+    its = any(former.task_id == task_id for former in index.once_its(lead.id))
     return Undecided(
         task_id,
         "its task cannot be seen with this token",
         "share the task with the token's user; if it is gone for good, create a task in ClickUp by hand and put its "
-        f"id into the lead's '{rules.task_id_field}': emptying that makes no new one",
+        f"id into the lead's '{rules.task_id_field}': emptying that makes no new one"
+        if its
+        else f"share the task with the token's user, or put the right id into the lead's '{rules.task_id_field}'; "
+        "emptying that makes a new task, even if this one lives on",
     )
 
 
@@ -172,7 +179,7 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
     best = min(bearers, key=rank, default=None)
     once_its = [each for each in index.once_its(lead.id) if each.task_id != not_this]
     for former in once_its:
-        unseen = _unseen(former.task_id, index, rules)
+        unseen = _unseen(former.task_id, lead, index, rules)
         if unseen is not None and (best is None or rank(former) < rank(best)):
             return unseen
     if best is not None:
@@ -183,13 +190,13 @@ def _without_reference(lead: Lead, index: Index, rules: Rules, not_this: str, wh
     return _unlinked(lead, index, rules, why)
 
 
-def _unseen(task_id: str, index: Index, rules: Rules) -> Resolution | None:
+def _unseen(task_id: str, lead: Lead, index: Index, rules: Rules) -> Resolution | None:
     """What is to be done about a task that was the lead's and is not seen now; None if it is seen, or was deleted."""
     task = index.world.tasks.get(task_id)
     if task is None:
         return _not_complete("") if _short(index) else Wanted(tasks=frozenset({task_id}))
     if task is TaskGone.HIDDEN:
-        return _hidden(task_id, rules)
+        return _hidden(task_id, lead, index, rules)
     if isinstance(task, UnreadTask):
         return Undecided(task_id, task.error, task.hint, task.left)
     return None
