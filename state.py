@@ -492,18 +492,12 @@ class State:
             rows = self._rows("unfinished")
             return tuple(Failure(row[0], row[1], row[2], row[3], row[4], look=bool(row[5])) for row in rows)
 
-    def end_run(
-        self,
-        *,
-        unfinished: Iterable[Failure] | None,
-        values: Mapping[str, str | None],
-    ) -> None:
-        """Keep what the next run needs: the unfinished records (None: as they were) and watermarks."""
+    def end_run(self, *, unfinished: Iterable[Failure], values: Mapping[str, str | None]) -> None:
+        """Keep what the next run needs: the unfinished records and watermarks."""
         with self._transaction():
-            if unfinished is not None:
-                self._db.execute("DELETE FROM unfinished")
-                rows = ((f.record_id, f.task_id, f.phase, f.error, f.hint, int(f.look)) for f in unfinished)
-                self._keep("unfinished", rows)
+            self._db.execute("DELETE FROM unfinished")
+            rows = ((f.record_id, f.task_id, f.phase, f.error, f.hint, int(f.look)) for f in unfinished)
+            self._keep("unfinished", rows)
             for name, value in values.items():
                 self._set(name, value)
 

@@ -2,6 +2,7 @@
 
 from engine.carrying_out import Progress
 from engine.reading import Tools
-from engine.run import Options, check, forget_told, sync
+from engine.run import Options, check, sync
+from engine.telling import forget_told
 
 __all__ = ["Options", "Progress", "Tools", "check", "forget_told", "sync"]

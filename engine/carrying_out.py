@@ -106,7 +106,11 @@ class CarryingOut:
         self._recheck = threading.Lock()
         self._links: dict[str, Link] = {}
         self._owed = collections.Counter(_records(made.creates, made.task_updates, made.lead_updates))
-        self._promised = dict(self._owed)
+        self._to_tasks = frozenset(_records(made.creates, made.task_updates))
+        self._to_leads = {
+            1: frozenset(_records(update for update in made.lead_updates if update.adopt)),
+            2: frozenset(_records(update for update in made.lead_updates if update.status is not None)),
+        }
         self._pending = set(self._owed)
         # When a write was first sent, in Unix milliseconds. It counts for all attempts: from then on a change may be a
         # person's answer to it.
@@ -120,10 +124,7 @@ class CarryingOut:
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
-        self._refused: set[str] = set()
-        self._made: set[str] = set()
-        # Leads whose status was refused, and the phase that was to bring it.
-        self._statuses_refused: set[tuple[str, int]] = set()
+        self._marked: set[str] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
         self._notices: list[Notice] = []
@@ -199,12 +200,17 @@ class CarryingOut:
             )
 
     def carried_out(self) -> Callable[[str, int], bool]:
-        """What tells of a lead and a phase whether what was decided for them was carried out, or may have been."""
+        """What tells of a lead and a phase whether what was planned for them was carried out, or may have been."""
         with self._mutex:
-            unsent = (self._pending | self._refused) - self._task_writes_sent.keys() - self._lead_writes_sent.keys()
-            untouched = {each for each in unsent - self._made if self._owed[each] == self._promised[each]}
-            refused = frozenset(self._statuses_refused)
-        return lambda record_id, phase: record_id not in untouched and (record_id, phase) not in refused
+            to_tasks = self._task_writes_sent.keys() | self._creates_sent | self._marked
+            to_leads = frozenset(self._lead_writes_sent)
+
+        def stands(record_id: str, phase: int) -> bool:
+            if phase == 1 and record_id in self._to_tasks:
+                return record_id in to_tasks
+            return record_id not in self._to_leads[phase] or record_id in to_leads
+
+        return stands
 
     def _task_of(self, record_id: str) -> str:
         link = self._links.get(record_id)
@@ -267,6 +273,7 @@ class CarryingOut:
             self._task_failed(update, error, sent=False)
             return
         if update.only_marks:
+            self._marked.add(update.record_id)
             self._done(update.record_id)
             self._count(updated=1)
             return
@@ -357,9 +364,6 @@ class CarryingOut:
             self._take_back_announcements(tasks=(update.record_id,))
         if not sent or not error.outcome_unknown:
             self._task_writes_sent.pop(update.record_id, None)
-            self._refused.add(update.record_id)
-            if update.status is not None:
-                self._statuses_refused.add((update.record_id, 1))
         if not sent and update.record_id in self._claimed:
             self.cancel((update.record_id,), "its task could not be marked as its own")
         look = update.set_marker or isinstance(error, NotFound)
@@ -383,6 +387,8 @@ class CarryingOut:
                 self._lead_failed(wanted[0], error)
                 return
             log.info("a batch of %d leads was refused, so they are sent one by one: %s", len(wanted), error)
+            if not error.outcome_unknown:
+                self._nothing_written(_records(wanted))
             for update in wanted:
                 if self._going():
                     self._update_leads((update,))
@@ -444,13 +450,15 @@ class CarryingOut:
             cells[self._settings.task_id_field] = update.task_cell
         return cells
 
+    def _nothing_written(self, leads: Sequence[str]) -> None:
+        """Airtable refused it, so nothing of it will arrive."""
+        self._take_back_announcements(leads=leads)
+        for record_id in leads:
+            self._lead_writes_sent.pop(record_id, None)
+
     def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
         if not error.outcome_unknown:
-            self._take_back_announcements(leads=(update.record_id,))
-            self._lead_writes_sent.pop(update.record_id, None)
-            self._refused.add(update.record_id)
-            if update.status is not None:
-                self._statuses_refused.add((update.record_id, 2))
+            self._nothing_written((update.record_id,))
         phase = 2 if update.status is not None else 1
         self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
 
@@ -573,7 +581,7 @@ class CarryingOut:
                 self._lost.append(create)
         else:
             self._state.settle(creates=(create.record_id,))
-            self._refused.add(create.record_id)
+            self._creates_sent.discard(create.record_id)
         self._fail(Failure(create.record_id, "", 1, str(error), error.hint), error)
 
     def _record_create(self, create: CreateTask, task: KnownTask, *, answered: tuple[str, str]) -> None:
@@ -592,7 +600,6 @@ class CarryingOut:
             task.elsewhere,
         )
         with self._mutex:
-            self._made.add(create.record_id)
             self._links[create.record_id] = link
             self._state.settle(creates=(create.record_id,), links=(link,))
         self._count(created=1)

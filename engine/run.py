@@ -6,10 +6,9 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple
 
 from budget import CLICKUP_PER_MINUTE
 from clients.errors import ApiError, InvalidRequest, NotFound
@@ -20,8 +19,9 @@ from engine import setup as setup_room
 from engine.carrying_out import CarryingOut, Progress, claims
 from engine.reading import OVERLAP_SECONDS, Reading, Tools
 from engine.setup import Setup, left_out
+from engine.telling import Telling, as_kept
 from errors import ConfigError, SafetyStop, SyncError
-from models import CreateTask, Failure, Notice, Outcome, Plan, UpdateTask
+from models import Failure, Notice, Outcome, Plan
 from state import State
 from sync_logic import LEAD_GONE, brakes, in_turn, limited, plan, status_changes, subjects
 from text import visible
@@ -86,7 +86,6 @@ class _Run:
         self._missed: list[str] = []
         self._examined = False
         self._put_off: dict[str, Failure] = {}
-        self._said_again: list[tuple[str, str, str]] = []
 
     def run(self) -> Outcome:
         setup = self._setup()
@@ -107,18 +106,17 @@ class _Run:
             return dataclasses.replace(outcome, plan=made, doubt=doubt, notices=(*outcome.notices, *stop))
         if brake:
             raise SafetyStop(brake, "look at the plan with --dry-run; if it is what you want, run once with --force")
-        self._said_again = self._untold(made)
-        outcome = dataclasses.replace(outcome, notices=(*self._again(), *outcome.notices))
-        self._keep_readings(reading, made, claimed, setup)
+        telling = Telling(self._state, whole, made)
+        outcome = dataclasses.replace(outcome, notices=(*telling.of_earlier_runs(), *outcome.notices))
+        self._keep_readings(reading, made, claimed, setup, untold=telling.before_the_first_write())
         self._tools.clickup.http.deadline = self._deadline()
         work = CarryingOut(
             made, reading, self._settings, self._state, self._tools, self._progress, self._deadline(), claimed
         )
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))
-        ended, undone = self._undone(whole, made, self._ending(work.outcome(outcome), work), work.carried_out())
-        ended = dataclasses.replace(ended, to_tell=self._to_tell(ended))
-        self._record(reading, whole, undone, ended, halted=work.halted is not None)
+        ended, seen_once = telling.at_the_end(self._ending(work.outcome(outcome), work), work.carried_out())
+        self._record(reading, whole, seen_once, ended, halted=work.halted is not None)
         return ended
 
     # --- set-up
@@ -176,67 +174,6 @@ class _Run:
         if not reading.full:
             now |= before - reading.there((*links, *linked))
         return {} if now == before else {"gone_leads": json.dumps(sorted(now))}
-
-    def _untold(self, made: Plan) -> list[tuple[str, str, str]]:
-        """What a run that died had decided against somebody's change, and could not tell any more; not what this plan
-        decides once more."""
-        untold = dict.fromkeys(self._kept_untold())
-        for told in (*_decided_against_people(made), *self._due(made)):
-            untold.pop(told, None)
-        return list(untold)
-
-    def _again(self) -> list[Notice]:
-        return [
-            Notice(lead, task, f"decided in a run that was cut off, or could not say so: {text}")
-            for lead, task, text in self._said_again
-        ]
-
-    def _to_tell(self, outcome: Outcome) -> tuple[tuple[str, str, str], ...]:
-        """What is to be told of decisions against people when all is done. Until it is told, it is kept: the run may
-        yet die, or find nobody to tell."""
-        again = {(each.record_id, each.task_id, each.text) for each in self._again()}
-        told = [each for each in _decided_against_people(outcome) if each[0] and each not in again]
-        return tuple(dict.fromkeys((*self._said_again, *told)))
-
-    def _told_later(self, made: Plan) -> str | None:
-        """What would go unsaid if the run died before its end: its own, and that of runs before it."""
-        return _as_text(dict.fromkeys((*self._kept_untold(), *_decided_against_people(made), *self._due(made))))
-
-    def _due(self, made: Plan) -> list[tuple[str, str, str]]:
-        """What earlier runs had seen once, decided and not written, and what this plan writes."""
-        written = _statuses_written(made)
-        return [each[:3] for each in self._kept_once() if each.lead in written[each.phase]]
-
-    def _undone(
-        self, whole: Plan, made: Plan, outcome: Outcome, carried_out: Callable[[str, int], bool]
-    ) -> tuple[Outcome, str | None]:
-        """The outcome with what earlier runs had seen once, decided, and not written, where this run has written it, or
-        may have; and what is still not written. Where nothing need be written any more, nothing is to be said."""
-        waiting = {each.record_id for each in (*outcome.left, *outcome.failed)}
-        written = _statuses_written(made)
-        told = set(_seen_once(outcome.notices))
-        undone = [
-            each
-            for each in dict.fromkeys((*self._kept_once(), *_seen_once(whole.notices)))
-            if each not in told and each[:3] not in self._said_again
-        ]
-        now = {each for each in undone if each.lead in written[each.phase] and carried_out(each.lead, each.phase)}
-        notices = [
-            Notice(each.lead, each.task, f"an earlier run had decided this and could not write it: {each.text}")
-            for each in undone
-            if each in now
-        ]
-        kept = [each for each in undone if each not in now and (each.lead in waiting or each.lead not in made.verdicts)]
-        outcome = dataclasses.replace(outcome, notices=(*notices, *outcome.notices))
-        return outcome, json.dumps(kept) if kept else None
-
-    def _kept_once(self) -> list[_Once]:
-        return [_Once(*each) for each in json.loads(self._state.value("seen_once") or "[]")]
-
-    def _kept_untold(self) -> list[tuple[str, str, str]]:
-        return [
-            (record_id, task_id, text) for record_id, task_id, text in json.loads(self._state.value("untold") or "[]")
-        ]
 
     # --- reading and planning
 
@@ -330,11 +267,13 @@ class _Run:
             reading.fetch(made)
         raise AssertionError(f"the decisions still want to know more after {_MOST_ROUNDS} rounds: {made}")
 
-    def _keep_readings(self, reading: Reading, made: Plan, claimed: frozenset[str], setup: Setup) -> None:
+    def _keep_readings(
+        self, reading: Reading, made: Plan, claimed: frozenset[str], setup: Setup, *, untold: str | None
+    ) -> None:
         """What the readings alone prove, and what is decided against somebody's change, before anything is written."""
         self._note_traces(reading)
         self._state.keep_binding(setup.table_id)
-        self._state.keep_values({"setup": setup_room.to_text(setup), "untold": self._told_later(made)})
+        self._state.keep_values({"setup": setup_room.to_text(setup), "untold": untold})
         if self._state.value("settings") != fingerprint(self._settings):
             self._state.keep_values({"settings": None})  # what is decided by others now is read whole by the next run
         self._state.settle(
@@ -462,43 +401,32 @@ class _Run:
         ]
         return json.dumps([*waiting, *tried]) if waiting or tried else None
 
-    def _record(self, reading: Reading, whole: Plan, undone: str | None, outcome: Outcome, *, halted: bool) -> None:
+    def _record(self, reading: Reading, whole: Plan, seen_once: str | None, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
         again = {
             failure.record_id: failure
             for failure in (*outcome.left, *outcome.failed)
             if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
         }
-        values: dict[str, str | None] = {"untold": _as_text(outcome.to_tell), "seen_once": undone}
+        values: dict[str, str | None] = {"untold": as_kept(outcome), "seen_once": seen_once}
         values["pace"] = str(self._tools.pace())
         values["refused"] = self._refused_now(reading, whole, outcome)
         ended_early = self._tools.stop.is_set() or halted
-        unfinished: Iterable[Failure] | None = None
-        if not self._partial and not ended_early:
-            unfinished = again.values()
-            if reading.complete:
-                values["airtable_watermark"] = repr(reading.airtable_date - OVERLAP_SECONDS)
-                values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
-                values["short"] = None
-                values |= self._gone_now(reading)
-                if reading.full:
-                    values["last_full"] = repr(self._started_at)
-                    values["settings"] = fingerprint(self._settings)
-            else:
-                values["short"] = "1"
-        if unfinished is None:  # what this run did not look at may be as it was
+        kept: Iterable[Failure] = ()
+        if self._partial or ended_early:  # what this run did not look at may be as it was
             kept = (each for each in self._state.unfinished() if each.record_id not in whole.verdicts)
-            unfinished = {**{each.record_id: each for each in kept}, **again}.values()
+        elif reading.complete:
+            values["airtable_watermark"] = repr(reading.airtable_date - OVERLAP_SECONDS)
+            values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
+            values["short"] = None
+            values |= self._gone_now(reading)
+            if reading.full:
+                values["last_full"] = repr(self._started_at)
+                values["settings"] = fingerprint(self._settings)
+        else:
+            values["short"] = "1"
+        unfinished = {**{each.record_id: each for each in kept}, **again}.values()
         self._state.end_run(unfinished=unfinished, values=values)
-
-
-def forget_told(state: State, outcome: Outcome) -> None:
-    """What this run had to tell, once it is told. What another run keeps by now stays."""
-    state.forget_value("untold", _as_text(outcome.to_tell) or "")
-
-
-def _as_text(told: Collection[tuple[str, str, str]]) -> str | None:
-    return json.dumps(list(told)) if told else None
 
 
 def _without_unknown_field(setup: Setup, error: ApiError) -> Setup:
@@ -540,35 +468,3 @@ def _planned(made: Plan, reading: Reading, warnings: Iterable[str]) -> Outcome:
         notices=(*(Notice("", "", warning) for warning in warnings), *made.notices),
         conflicts=made.conflicts,
     )
-
-
-class _Once(NamedTuple):
-    """What one reading showed and no later one does, and the phase whose write of a status makes it true."""
-
-    lead: str
-    task: str
-    text: str
-    phase: int
-
-
-def _seen_once(notices: Iterable[Notice]) -> Iterable[_Once]:
-    return (_Once(each.record_id, each.task_id, each.text, each.phase) for each in notices if each.once)
-
-
-def _statuses_written(made: Plan) -> dict[int, set[str]]:
-    """The leads whose status a plan brings to their tasks (1), and those to which it brings one (2)."""
-    to_tasks: tuple[CreateTask | UpdateTask, ...] = (*made.creates, *made.task_updates)
-    return {
-        1: {each.record_id for each in to_tasks if each.status is not None},
-        2: {each.record_id for each in made.lead_updates if each.status is not None},
-    }
-
-
-def _decided_against_people(made: Plan | Outcome) -> Iterable[tuple[str, str, str]]:
-    """Conflicts and notices of a plan or of what came of it: lead, task, and what is to be said."""
-    for conflict in made.conflicts:
-        text = f"the lead's status was '{conflict.airtable}', the task's '{conflict.clickup}'; {conflict.winner} stands"
-        yield conflict.record_id, conflict.task_id, text
-    for notice in made.notices:
-        if not notice.routine:
-            yield notice.record_id, notice.task_id, notice.text

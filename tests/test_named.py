@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -414,3 +415,138 @@ def test_a_conflict_whose_task_could_not_be_marked_is_not_told_as_settled(scene:
     scene.sandbox.faults.clear()
     scene.later()
     assert [each["record_id"] for each in scene.run().report["conflicts"]] == [lead]
+
+
+# --- what was refused, or never sent, is not told as done -------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def first_batch_refused(direct: DirectScene, gone: str, meanwhile: Callable[[], object]) -> Iterator[None]:
+    """A lead is deleted as a batch that updates it arrives, so that Airtable refuses all of the batch."""
+    true_answer = direct.sandbox.carry_out
+    batches: list[Request] = []
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        if request.method != "PATCH" or batches:
+            return true_answer(request)
+        batches.append(request)
+        direct.airtable.delete(gone)
+        answer = true_answer(request)
+        meanwhile()
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct.sandbox, "carry_out", carry_out)
+        yield
+
+
+def test_what_a_refused_batch_would_have_written_is_a_persons_when_a_person_types_it(direct: DirectScene) -> None:
+    """Danger: the write stays announced though Airtable refused it, and the same status typed by a person is ours."""
+    (gone, _), (lead, task) = pairs = [direct.pair("NEW", name=f"Lead {number}") for number in range(2)]
+    for _, each in pairs:
+        direct.clickup.set_status(each, "in progress")
+    direct.later()
+
+    def meanwhile() -> None:
+        direct.clock.advance(6)
+        direct.edit(lead, Status="CONTACTED")
+        direct.clock.advance(6)
+
+    with first_batch_refused(direct, gone, meanwhile):
+        assert direct.run().code == 1
+    direct.later()
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    run = direct.run()
+    assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lead]
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_conflict_in_a_refused_batch_that_the_run_then_has_no_time_for_is_told_by_the_next(
+    direct: DirectScene,
+) -> None:
+    """Danger: it is told though nothing was written, and told again by the run that writes."""
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    (gone, _), (lead, _) = pairs = [direct.pair("NEW", name=f"Lead {number}") for number in range(2)]
+    for each, task in pairs:
+        direct.edit(each, Status="LOST")
+        direct.clickup.set_status(task, "in progress")
+    direct.later()
+    with first_batch_refused(direct, gone, lambda: direct.clock.advance(50)):
+        assert direct.run(SYNC_TIME_BUDGET_SECONDS="40").report["conflicts"] == []
+    direct.later()
+    assert direct.status(lead) == "LOST"
+    assert [conflict["record_id"] for conflict in direct.run().report["conflicts"]] == [lead]
+    assert direct.status(lead) == "CONTACTED"
+
+
+@pytest.mark.parametrize("why", ["429s", "no time"])
+@pytest.mark.parametrize("blank", [False, True])
+def test_what_phase_2_could_not_write_is_not_told_though_phase_1_wrote_the_name(
+    direct: DirectScene, why: str, blank: bool
+) -> None:
+    """Danger: one of a lead's two writes was sent, and what the other would have done is told as done, and again."""
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Name="Other", Status=None if blank else "CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    if why == "429s":
+        direct.sandbox.faults.add("429", when="before", route="update_records", times=999)
+    else:
+        direct.sandbox.faults.after("update_task", lambda: direct.clock.advance(50))
+    run = direct.run(SYNC_TIME_BUDGET_SECONDS="40")
+    direct.sandbox.faults.clear()
+    assert run.writes[0] == "clickup update_task"
+    assert (run.code, run.report["conflicts"], run.told(lead)) == (1, [], "")
+    direct.later()
+    run = direct.run()
+    assert "is filled with" in run.told(lead) if blank else len(run.report["conflicts"]) == 1
+    assert direct.status(lead) == "QUALIFIED"
+
+
+def test_what_a_killed_run_did_is_told_though_the_next_one_plans_it_again_in_vain(direct: DirectScene) -> None:
+    """Danger: the next run means to tell it when it writes the same again; it cannot, and the need goes away."""
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "to do")
+    direct.later()
+    killed_after_the_first("update_task", direct)
+    direct.later()
+    direct.clickup.set_status(task, "to do")
+    direct.later()
+    direct.sandbox.faults.add("429", when="before", route="update_task", times=999)
+    told = direct.run().told(lead)
+    direct.sandbox.faults.clear()
+    direct.later()
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    assert "it is restored" in told + direct.run().told(lead)
+
+
+def test_what_was_seen_once_is_told_though_its_lead_was_in_the_trash_meanwhile(direct: DirectScene) -> None:
+    lead, route, text = came_back(direct)
+    direct.sandbox.faults.add("429", when="before", route=route, times=999)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    direct.airtable.delete(lead)
+    direct.later()
+    assert text not in direct.run("--full").told(lead)
+    direct.airtable.restore(lead)
+    direct.later()
+    assert text in direct.run("--full").told(lead)
+
+
+def test_a_second_task_is_not_told_of_a_lead_that_got_none(direct: DirectScene) -> None:
+    """Danger: what is kept of a create is told when any status of its lead is written."""
+    lead, route, text = asked_in_vain(direct)
+    direct.sandbox.faults.add("429", when="before", route=route, times=999)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    (task,) = direct.clickup.by_marker(lead)
+    direct.clickup.move(task, direct.clickup.list_id)
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    run = direct.run()
+    assert direct.clickup.by_marker(lead) == [task]
+    assert direct.task_status(task) == "in progress"
+    assert text not in run.told(lead)

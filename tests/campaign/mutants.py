@@ -29,6 +29,7 @@ import decisions.status
 import engine.carrying_out
 import engine.reading
 import engine.run
+import engine.telling
 import state
 import sync_logic
 from clients.airtable import AirtableClient
@@ -109,7 +110,7 @@ def _nothing_unfinished() -> Patch:
     end_run = State.end_run
 
     def ended(self: State, *, unfinished: object, **more: Any) -> None:
-        end_run(self, unfinished=() if unfinished is not None else None, **more)
+        end_run(self, unfinished=(), **more)
 
     return mock.patch.object(State, "end_run", ended)
 
@@ -454,7 +455,7 @@ MUTANTS = (
         "what was seen once forgotten",
         "what one run saw, and a later one wrote and died, is told by none",
         "tests/test_named.py::test_what_one_run_saw_is_named_though_the_one_that_carries_it_out_gets_no_answer",
-        _replaced(engine.run._Run, "_due", lambda *_: []),
+        _replaced(engine.telling, "_due", lambda *_: []),
         {"seen": test_named.came_back, "first": "429s", "then": "killed"},
     ),
     Mutant(
