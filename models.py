@@ -379,8 +379,9 @@ class Failure:
 class Notice:
     """Something a person should know; nothing failed. What is `routine` is true day after day.
 
-    `phase`: it tells of a write that this phase is to carry out, and is untrue without it; 0 for anything else. What no
-    later reading shows again, should the write fail, is told `once`.
+    `phase`: it tells of a write that this phase is to carry out, and is untrue without it; 0 for anything else.
+    `of_adoption`: that write is of the task's id to its lead. What no later reading shows again, should the write fail,
+    is told `once`.
     """
 
     record_id: str
@@ -389,6 +390,7 @@ class Notice:
     routine: bool = False
     phase: int = 0
     once: bool = False
+    of_adoption: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -531,7 +531,9 @@ def limited(made: Plan, *, creates: int | None, phase: int | None, claimed: Set[
         creates=kept_creates,
         task_updates=task_updates,
         lead_updates=tuple(part for _, part in in_phase if part is not None),
-        conflicts=tuple(each for each in made.conflicts if phase != (2 if each.winner == "airtable" else 1)),
+        conflicts=tuple(
+            each for each in made.conflicts if each.record_id not in cut[1 if each.winner == "airtable" else 2]
+        ),
         notices=tuple(each for each in made.notices if each.record_id not in cut.get(each.phase, ())),
         left=(*made.left, *left),
         cut=bool(left),

@@ -252,7 +252,7 @@ def link_notices(lead: Lead, found: Linked | Adopted, index: Index) -> Iterator[
     named = parse_reference(lead.task_cell) if isinstance(found, Adopted) else ""
     if isinstance(named, str) and named:
         text = f"'{named}' in its Task ID cell belonged to another lead or a deleted task"
-        yield Notice(lead.id, task.id, text, phase=1)
+        yield Notice(lead.id, task.id, text, phase=1, of_adoption=True)
 
 
 def notices_without_lead(record_id: str, index: Index) -> Iterator[Notice]:

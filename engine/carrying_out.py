@@ -107,10 +107,7 @@ class CarryingOut:
         self._links: dict[str, Link] = {}
         self._owed = collections.Counter(_records(made.creates, made.task_updates, made.lead_updates))
         self._to_tasks = frozenset(_records(made.creates, made.task_updates))
-        self._to_leads = {
-            1: frozenset(_records(update for update in made.lead_updates if update.adopt)),
-            2: frozenset(_records(update for update in made.lead_updates if update.status is not None)),
-        }
+        self._to_leads = frozenset(_records(update for update in made.lead_updates if update.status is not None))
         self._pending = set(self._owed)
         # When a write was first sent, in Unix milliseconds. It counts for all attempts: from then on a change may be a
         # person's answer to it.
@@ -119,6 +116,8 @@ class CarryingOut:
         self._texts_unanswered: dict[str, AnnouncedTaskWrite] = {}
         self._texts_recorded: set[str] = set()
         self._creates_sent: set[str] = set()
+        # The service and the lead of requests that may have been carried out, though nothing said so.
+        self._unanswered: set[tuple[str, str]] = set()
         self._patience = Patience()
         self._poll_took = 0.0
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
@@ -193,24 +192,26 @@ class CarryingOut:
                 failed=(*base.failed, *self._failed),
                 conflicts=tuple(each for each in base.conflicts if stands(each.record_id, _phase_of(each))),
                 notices=(
-                    *(each for each in base.notices if each.phase == 0 or stands(each.record_id, each.phase)),
+                    *(each for each in base.notices if self._is_true(each, stands)),
                     *self._notices,
                 ),
                 left=(*base.left, *left),
             )
 
+    def _is_true(self, notice: Notice, stands: Callable[[str, int], bool]) -> bool:
+        if notice.of_adoption:
+            return notice.record_id in self._lead_writes_sent
+        return notice.phase == 0 or stands(notice.record_id, notice.phase)
+
     def carried_out(self) -> Callable[[str, int], bool]:
-        """What tells of a lead and a phase whether what was planned for them was carried out, or may have been."""
+        """What tells of a lead and a phase whether what was planned for its task (1), or for its own status (2), was
+        carried out, or may have been."""
         with self._mutex:
             to_tasks = self._task_writes_sent.keys() | self._creates_sent | self._marked
             to_leads = frozenset(self._lead_writes_sent)
 
-        def stands(record_id: str, phase: int) -> bool:
-            if phase == 1 and record_id in self._to_tasks:
-                return record_id in to_tasks
-            return record_id not in self._to_leads[phase] or record_id in to_leads
-
-        return stands
+        planned, sent = (self._to_tasks, self._to_leads), (to_tasks, to_leads)
+        return lambda record_id, phase: record_id not in planned[phase - 1] or record_id in sent[phase - 1]
 
     def _task_of(self, record_id: str) -> str:
         link = self._links.get(record_id)
@@ -255,7 +256,8 @@ class CarryingOut:
                     self._over = True
                     return
                 except _ReadingTooOld as withheld:
-                    self._not_sent((action.record_id,), withheld)
+                    self._patience.refused((action.record_id,), withheld.refusals)
+                    self._not_carried_out("clickup", (action.record_id,), unknown=withheld.outcome_unknown)
                     continue  # it waited for its turn so long that the reading has to be checked once more
                 self._progress.step()
                 return
@@ -359,11 +361,7 @@ class CarryingOut:
 
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
-        if sent and not error.outcome_unknown:
-            self._texts_unanswered.pop(update.record_id, None)
-            self._take_back_announcements(tasks=(update.record_id,))
-        if not sent or not error.outcome_unknown:
-            self._task_writes_sent.pop(update.record_id, None)
+        self._not_carried_out("clickup", (update.record_id,), unknown=sent and error.outcome_unknown)
         if not sent and update.record_id in self._claimed:
             self.cancel((update.record_id,), "its task could not be marked as its own")
         look = update.set_marker or isinstance(error, NotFound)
@@ -380,15 +378,15 @@ class CarryingOut:
         except Interrupted:
             self._over = True
         except _ReadingTooOld as withheld:
-            self._not_sent(_records(wanted), withheld)
+            self._patience.refused(_records(wanted), withheld.refusals)
+            self._not_carried_out("airtable", _records(wanted), unknown=withheld.outcome_unknown)
             self._update_leads(wanted)
         except (InvalidRequest, NotFound) as error:
             if len(wanted) == 1:
                 self._lead_failed(wanted[0], error)
                 return
             log.info("a batch of %d leads was refused, so they are sent one by one: %s", len(wanted), error)
-            if not error.outcome_unknown:
-                self._nothing_written(_records(wanted))
+            self._not_carried_out("airtable", _records(wanted), unknown=error.outcome_unknown)
             for update in wanted:
                 if self._going():
                     self._update_leads((update,))
@@ -450,15 +448,8 @@ class CarryingOut:
             cells[self._settings.task_id_field] = update.task_cell
         return cells
 
-    def _nothing_written(self, leads: Sequence[str]) -> None:
-        """Airtable refused it, so nothing of it will arrive."""
-        self._take_back_announcements(leads=leads)
-        for record_id in leads:
-            self._lead_writes_sent.pop(record_id, None)
-
     def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
-        if not error.outcome_unknown:
-            self._nothing_written((update.record_id,))
+        self._not_carried_out("airtable", (update.record_id,), unknown=error.outcome_unknown)
         phase = 2 if update.status is not None else 1
         self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
 
@@ -541,23 +532,28 @@ class CarryingOut:
         if not self._patience.another_round(record_ids):
             self.cancel(record_ids, "not known to be done: the service kept it waiting")
 
-    def _not_sent(self, record_ids: Sequence[str], withheld: Withheld) -> None:
-        """What surely was not carried out is announced no more; what an earlier run announced stays."""
-        self._patience.refused(record_ids, withheld.refusals)
-        if withheld.outcome_unknown:
+    def _not_carried_out(self, service: str, record_ids: Sequence[str], *, unknown: bool) -> None:
+        """What surely was not carried out is announced no more; what an earlier run announced stays.
+
+        `unknown`: the request may have been carried out after all. So may one before it in this run that got no answer.
+        """
+        with self._mutex:
+            if unknown:
+                self._unanswered.update((service, each) for each in record_ids)
+            surely = [each for each in record_ids if (service, each) not in self._unanswered]
+        if service == "airtable":
+            self._take_back_announcements(leads=[each for each in surely if each in self._lead_writes_sent])
+            for record_id in surely:
+                self._lead_writes_sent.pop(record_id, None)
             return
-        creates = [each for each in record_ids if each in self._creates_sent and each not in self._reading.creates]
+        creates = [each for each in surely if each in self._creates_sent and each not in self._reading.creates]
         if creates:
             self._state.settle(creates=creates)
-        self._take_back_announcements(
-            tasks=[each for each in record_ids if each in self._task_writes_sent],
-            leads=[each for each in record_ids if each in self._lead_writes_sent],
-        )
-        for record_id in record_ids:
+        self._take_back_announcements(tasks=[each for each in surely if each in self._task_writes_sent])
+        for record_id in surely:
             self._creates_sent.discard(record_id)
             self._task_writes_sent.pop(record_id, None)
             self._texts_unanswered.pop(record_id, None)
-            self._lead_writes_sent.pop(record_id, None)
 
     def _take_back_announcements(self, tasks: Iterable[str] = (), leads: Iterable[str] = ()) -> None:
         """Of what surely was not carried out nothing will arrive; what an earlier run announced may, as before."""

@@ -550,3 +550,54 @@ def test_a_second_task_is_not_told_of_a_lead_that_got_none(direct: DirectScene) 
     assert direct.clickup.by_marker(lead) == [task]
     assert direct.task_status(task) == "in progress"
     assert text not in run.told(lead)
+
+
+@pytest.mark.parametrize("seen", ["rename", "conflict", "restore"])
+def test_what_phase_1_wrote_over_is_told_though_airtable_refuses_the_leads_batch_for_its_rate(
+    direct: DirectScene, seen: str
+) -> None:
+    """Danger: half a minute of silence ages the reading, the batch waits for another, and Phase 1 loses its word."""
+    lead, task = direct.pair("CONTACTED")
+    if seen == "rename":
+        direct.clickup.rename(task, "mine")
+        direct.edit(lead, Name="Other")
+        direct.clickup.set_status(task, "complete")
+    else:
+        direct.set_cell(lead, None)
+        direct.clickup.set_status(task, "to do" if seen == "restore" else "complete")
+    if seen == "conflict":
+        direct.edit(lead, Status="NEW")
+    direct.later()
+    direct.sandbox.faults.add("429", when="before", route="update_records", times=1)
+    run = direct.run()
+    assert (run.code, run.writes) == (0, ["clickup update_task", *["airtable update_records"] * 2])
+    said = f"{run.told(lead)} {run.report['conflicts']}"
+    assert {"rename": "'mine'", "conflict": "'complete'", "restore": "it is restored"}[seen] in said
+
+
+def test_a_foreign_id_that_is_replaced_is_named_though_the_update_of_its_task_is_refused(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: the lead's name was refused, so nothing is told of what was written over in its Task ID cell."""
+    lead, task = scene.pair("NEW")
+    _, other = scene.pair("NEW", name="other")
+    scene.set_cell(lead, other)
+    scene.edit(lead, Name="Other")
+    scene.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+        run = scene.run()
+    assert (run.code, scene.named_by(lead)) == (1, task)
+    assert f"'{other}' in its Task ID cell" in run.told(lead)
+
+
+def test_a_conflict_that_a_run_of_one_phase_cannot_settle_yet_is_not_told(direct: DirectScene) -> None:
+    """Danger: the lead's task has yet to be marked, in Phase 1, and Phase 2 alone says each time that ClickUp won."""
+    direct.pair("NEW", name="other")
+    lead = direct.lead("NEW")
+    direct.set_cell(lead, direct.clickup.add_task("by hand", status="to do"))
+    direct.later(600)
+    direct.clickup.set_status(str(direct.named_by(lead)), "complete")
+    direct.later()
+    assert direct.run("--phase", "2").report["conflicts"] == []
+    assert [conflict["winner"] for conflict in direct.run().report["conflicts"]] == ["clickup"]

@@ -312,3 +312,98 @@ def test_a_create_in_doubt_of_a_lead_that_fails_for_another_reason_is_asked_for_
     direct.later()
     assert direct.run().code == 0
     assert direct.clickup.by_marker(lead) == [direct.named_by(lead)]
+
+
+# --- no answer, and then a refusal: the first may have been carried out all the same ----------------------------------
+
+
+@pytest.mark.parametrize("then", ["back", "forward"])
+def test_a_status_without_an_answer_stays_announced_though_the_leads_batch_is_refused_for_its_rate(
+    direct: DirectScene, then: str
+) -> None:
+    """Danger: what Airtable did not carry out takes ClickUp's write with it: our own status counts as a person's."""
+    direct.settings["SYNC_RETRY_WAIT_SECONDS"] = "0.1"
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="CONTACTED")
+    direct.set_cell(lead, None)
+    direct.later()
+    direct.sandbox.faults.add("500", when="after", route="update_task", times=99)
+    direct.sandbox.faults.add("429", when="before", route="update_records", times=1)
+    run = direct.run()
+    direct.sandbox.faults.clear()
+    assert (run.code, direct.task_status(task), direct.named_by(lead)) == (1, "in progress", task)
+    direct.later()
+    if then == "back":
+        direct.clickup.set_status(task, "to do")
+        direct.later()
+        assert "it is restored" in direct.run().told(lead)
+    else:
+        direct.edit(lead, Status="QUALIFIED")
+        direct.later()
+        assert direct.run().report["conflicts"] == []
+        assert (direct.status(lead), direct.task_status(task)) == ("QUALIFIED", "complete")
+
+
+def test_a_batch_without_an_answer_that_is_refused_when_it_is_sent_again_is_still_in_doubt(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: one by one, its leads are refused for the rate, and nobody has written the status that arrived."""
+    direct.settings["CONFLICT_WINNER"] = "clickup"
+    pairs = [direct.pair("NEW", name=f"Lead {number}") for number in range(2)]
+    (lead, _), (gone, _) = pairs
+    for each, task in pairs:
+        direct.edit(each, Status="LOST")
+        direct.clickup.set_status(task, "in progress")
+    direct.later()
+    true_answer = direct.sandbox.carry_out
+    batches: list[Request] = []
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        if request.method != "PATCH":
+            return true_answer(request)
+        batches.append(request)
+        if len(batches) == 1:
+            direct.sandbox.faults.add("503", when="after", route="update_records", times=1)
+        answer = true_answer(request)
+        if len(batches) == 1:
+            direct.airtable.delete(gone)
+        if len(batches) == 2:
+            direct.sandbox.faults.add("429", when="before", route="update_records", times=999)
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(direct.sandbox, "carry_out", carry_out)
+        run = direct.run()
+    direct.sandbox.faults.clear()
+    assert (run.code, direct.status(lead)) == (1, "CONTACTED")
+    assert lead in [conflict["record_id"] for conflict in run.report["conflicts"]]
+
+
+def test_a_write_that_hangs_and_arrives_while_it_is_refused_the_second_time_is_still_in_doubt(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: the refusal counts for the write that got no answer too, and nobody tells what that overwrote."""
+    lead, task = direct.pair("NEW")
+    direct.edit(lead, Status="CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later()
+    true_answer = direct.sandbox.carry_out
+    writes: list[Request] = []
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        if request.method != "PUT":
+            return true_answer(request)
+        writes.append(request)
+        direct.sandbox.faults.add("hang" if len(writes) == 1 else "429", when="before", route="update_task", times=1)
+        answer = true_answer(request)
+        direct.sandbox.faults.clear()
+        if len(writes) == 2:
+            direct.clickup.set_status(task, "in progress")
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(direct.sandbox, "carry_out", carry_out)
+        run = direct.run()
+    assert (run.code, len(writes)) == (1, 2)
+    assert [conflict["clickup"] for conflict in run.report["conflicts"]] == ["complete"]
