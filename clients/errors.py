@@ -75,9 +75,12 @@ class BadAnswer(ApiError):
 class Withheld(Exception):
     """Raised by an `announce` that wants its request not to be sent after all.
 
-    `Http.fetch` sets `outcome_unknown` if an earlier attempt may have been carried out, and `refusals` to how often the
-    service has refused it for asking too often.
+    `Http.fetch` sets `outcome_unknown` if an earlier attempt may have been carried out, `refusals` to how often the
+    service has refused it for asking too often, and `failure` to how an attempt failed otherwise, the last one, if any
+    did; that took `seconds` in all.
     """
 
     outcome_unknown = False
     refusals = 0
+    failure: ApiError | None = None
+    seconds = 0.0

@@ -98,7 +98,8 @@ class Answer:
 @dataclass
 class _Call:
     """One request over all its attempts. `spent` counts the seconds of failed attempts and of back-off, `turn` is
-    when the pacer let the current attempt go."""
+    when the pacer let the current attempt go. `failure` is how the last one ended, `failed` how the last one did that
+    was not refused for its rate."""
 
     method: str
     path: str
@@ -117,6 +118,7 @@ class _Call:
     unknown: bool = False
     hopeless: bool = False
     failure: ApiError | None = None
+    failed: ApiError | None = None
 
 
 class _Raw(NamedTuple):
@@ -330,6 +332,8 @@ class Http:
         if isinstance(failure, RateLimited):
             call.refusals += 1
             return
+        failure.attempts, failure.outcome_unknown = call.attempts, call.unknown
+        call.failed = failure
         with self._changed:
             if isinstance(failure, (ServiceError, TransportError, BadAnswer)):
                 call.failures += 1
@@ -427,6 +431,7 @@ class Http:
             announce()
         except Withheld as withheld:
             withheld.outcome_unknown, withheld.refusals = call.unknown, call.refusals
+            withheld.failure, withheld.seconds = call.failed, call.spent
             raise
 
     def _exchange(self, call: _Call) -> _Raw:
@@ -465,7 +470,10 @@ class Http:
                 verify=True,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return _Raw(response.status_code, self._content(call, response), headers)
+                raw = _Raw(response.status_code, self._content(call, response), headers)
+                if raw.status < 200:
+                    self._session.close()  # the true answer has yet to come on this connection
+                return raw
         except (requests.RequestException, HTTPError) as failure:
             raise self._transport_error(call, failure) from None
 

@@ -145,7 +145,7 @@ class CarryingOut:
         self._links = self._known_links()
         if self._plan.task_updates:
             self._progress.stage("Phase 1: updating tasks", len(self._plan.task_updates))
-            self._side_by_side([self._job(self._update_task, update) for update in self._plan.task_updates])
+            self._side_by_side([self._update_job(update) for update in self._plan.task_updates])
         if self._plan.lead_updates:
             self._progress.stage("Phase 2: updating leads", len(self._plan.lead_updates))
             for start in range(0, len(self._plan.lead_updates), BATCH):
@@ -156,6 +156,7 @@ class CarryingOut:
             try:
                 before_creates()
             except Interrupted:
+                self._over = True
                 return
             except ApiError as error:
                 self.halted = self.halted or error
@@ -165,9 +166,16 @@ class CarryingOut:
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the time budget ended it before all was done."""
-        spent = self._deadline is not None and self._tools.clock.monotonic() >= self._deadline
+        """Whether the time budget ended it before all was done, or had no room for the next wait."""
+        if self._deadline is None or self._tools.stop.is_set():
+            return False
+        spent = self._over or self._tools.clock.monotonic() >= self._deadline
         return spent and not self._pending <= self._cancelled.keys()
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether too much was in vain to go on."""
+        return self._patience.at_an_end and not self._pending <= self._cancelled.keys()
 
     @property
     def needs_person(self) -> bool:
@@ -244,7 +252,9 @@ class CarryingOut:
                 return
             yield job
 
-    def _job(self, work: Callable[[Any], None], action: CreateTask | UpdateTask) -> Callable[[], None]:
+    def _job(
+        self, work: Callable[[Any], None], action: CreateTask | UpdateTask, failed: Callable[[ApiError], None]
+    ) -> Callable[[], None]:
         def job() -> None:
             while True:
                 self._refresh(READING_AGE_SECONDS if isinstance(action, CreateTask) else UPDATE_AGE_SECONDS)
@@ -256,8 +266,11 @@ class CarryingOut:
                     self._over = True
                     return
                 except _ReadingTooOld as withheld:
-                    self._patience.refused((action.record_id,), withheld.refusals)
                     self._not_carried_out("clickup", (action.record_id,), unknown=withheld.outcome_unknown)
+                    failure = self._tried_too_long((action.record_id,), withheld)
+                    if failure is not None:
+                        failed(failure)
+                        return
                     continue  # it waited for its turn so long that the reading has to be checked once more
                 self._progress.step()
                 return
@@ -265,6 +278,9 @@ class CarryingOut:
         return job
 
     # --- one action
+
+    def _update_job(self, update: UpdateTask) -> Callable[[], None]:
+        return self._job(self._update_task, update, functools.partial(self._task_failed, update, sent=True))
 
     def _update_task(self, update: UpdateTask) -> None:
         try:
@@ -378,12 +394,15 @@ class CarryingOut:
         except Interrupted:
             self._over = True
         except _ReadingTooOld as withheld:
-            self._patience.refused(_records(wanted), withheld.refusals)
             self._not_carried_out("airtable", _records(wanted), unknown=withheld.outcome_unknown)
-            self._update_leads(wanted)
+            failure = self._tried_too_long(_records(wanted), withheld)
+            if failure is None:
+                self._update_leads(wanted)
+            else:
+                self._leads_failed(wanted, failure)
         except (InvalidRequest, NotFound) as error:
             if len(wanted) == 1:
-                self._lead_failed(wanted[0], error)
+                self._leads_failed(wanted, error)
                 return
             log.info("a batch of %d leads was refused, so they are sent one by one: %s", len(wanted), error)
             self._not_carried_out("airtable", _records(wanted), unknown=error.outcome_unknown)
@@ -391,8 +410,7 @@ class CarryingOut:
                 if self._going():
                     self._update_leads((update,))
         except ApiError as error:
-            for update in wanted:
-                self._lead_failed(update, error)
+            self._leads_failed(wanted, error)
 
     def _announce_lead_writes(self, updates: Sequence[UpdateLead], announced: Sequence[UpdateLead]) -> None:
         self._check_again(_records(updates), UPDATE_AGE_SECONDS)
@@ -448,10 +466,11 @@ class CarryingOut:
             cells[self._settings.task_id_field] = update.task_cell
         return cells
 
-    def _lead_failed(self, update: UpdateLead, error: ApiError) -> None:
-        self._not_carried_out("airtable", (update.record_id,), unknown=error.outcome_unknown)
-        phase = 2 if update.status is not None else 1
-        self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
+    def _leads_failed(self, updates: Sequence[UpdateLead], error: ApiError) -> None:
+        self._not_carried_out("airtable", _records(updates), unknown=error.outcome_unknown)
+        for update in updates:
+            phase = 2 if update.status is not None else 1
+            self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
 
     # --- creates
 
@@ -486,7 +505,7 @@ class CarryingOut:
             if task_id:
                 made.put((action, task_id))
 
-        return self._job(work, create)
+        return self._job(work, create, functools.partial(self._create_failed, create))
 
     def _create(self, create: CreateTask) -> str:
         try:
@@ -526,6 +545,13 @@ class CarryingOut:
             return
         self._count_round(record_ids)
         raise _ReadingTooOld
+
+    def _tried_too_long(self, record_ids: Sequence[str], withheld: Withheld) -> ApiError | None:
+        """How a write failed that grew old while its attempts failed, if that has taken too long; None to go on."""
+        self._patience.refused(record_ids, withheld.refusals)
+        if withheld.failure is None or self._patience.failed(record_ids, withheld.seconds):
+            return None
+        return withheld.failure
 
     def _count_round(self, record_ids: Sequence[str]) -> None:
         """Whom a service keeps waiting again and again is left to the next run, or the run would never end."""
@@ -708,20 +734,21 @@ class CarryingOut:
         except Interrupted:
             return
         except _ReadingTooOld as withheld:
-            self._patience.refused(_records(updates), withheld.refusals)
-            if self._patience.has_rounds_left(_records(updates)):
+            failure = self._tried_too_long(_records(updates), withheld)
+            if failure is not None:
+                self._leads_failed(updates, failure)
+            elif self._patience.has_rounds_left(_records(updates)):
                 self._write_back_now(updates)
             return
         except (InvalidRequest, NotFound) as error:
             if len(updates) == 1:
-                self._lead_failed(updates[0], error)
+                self._leads_failed(updates, error)
                 return
             for update in updates:
                 self._write_back_now((update,))
             return
         except ApiError as error:
-            for update in updates:
-                self._lead_failed(update, error)
+            self._leads_failed(updates, error)
             return
         for update in updates:
             self._done(update.record_id)

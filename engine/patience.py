@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 # A write may grow old in waiting for its turn, or for another after a refusal, so many times; then the next run has it.
 _MOST_ROUNDS = 4
 _MOST_REFUSALS = 5
+# The seconds that one write may cost in attempts that failed, each of them after its reading had grown old.
+_MOST_SECONDS = 120.0
 # So many left in a row end the run.
 _MOST_GIVEN_UP = 5
 
@@ -20,6 +22,7 @@ class Patience:
         self._mutex = threading.Lock()
         self._rounds: collections.Counter[str] = collections.Counter()
         self._refusals: collections.Counter[str] = collections.Counter()
+        self._seconds: collections.Counter[str] = collections.Counter()
         self._given_up = 0
         self._at_an_end = False
 
@@ -32,11 +35,7 @@ class Patience:
         """Whether the write to these records, which grew old in waiting, may wait once more; else it is given up."""
         with self._mutex:
             self._rounds.update(record_ids)
-            if self._within(record_ids):
-                return True
-            self._given_up += 1
-            self._at_an_end = self._at_an_end or self._given_up >= _MOST_GIVEN_UP
-            return False
+            return self._within(record_ids) or self._give_up()
 
     def has_rounds_left(self, record_ids: Iterable[str]) -> bool:
         """Whether none of these was given up."""
@@ -50,10 +49,21 @@ class Patience:
                 self._refusals[record_id] += times
                 self._at_an_end = self._at_an_end or self._refusals[record_id] >= _MOST_REFUSALS
 
+    def failed(self, record_ids: Iterable[str], seconds: float) -> bool:
+        """Whether the write to these records, of which attempts of so many seconds failed, may be tried again."""
+        with self._mutex:
+            self._seconds.update(dict.fromkeys(record_ids, seconds))
+            return all(self._seconds[record_id] < _MOST_SECONDS for record_id in record_ids) or self._give_up()
+
     def done(self) -> None:
         """A write was carried out."""
         with self._mutex:
             self._given_up = 0
+
+    def _give_up(self) -> bool:
+        self._given_up += 1
+        self._at_an_end = self._at_an_end or self._given_up >= _MOST_GIVEN_UP
+        return False
 
     def _within(self, record_ids: Iterable[str]) -> bool:
         return all(self._rounds[record_id] <= _MOST_ROUNDS for record_id in record_ids)

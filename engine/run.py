@@ -368,8 +368,10 @@ class _Run:
             stopped = f"no more tasks were created: {work.no_creates}"
         elif self._tools.stop.is_set():
             stopped = "the run was told to stop"
+        elif work.out_of_patience:
+            stopped = "too many writes were in vain"
         elif work.out_of_time:
-            stopped = f"the time budget of {self._settings.time_budget_seconds:g} s was used up"
+            stopped = f"the rest did not fit into the time budget of {self._settings.time_budget_seconds:g} s"
         return dataclasses.replace(
             outcome,
             notices=tuple(notices),

@@ -140,6 +140,12 @@ def never_beginning(handler: Handler) -> None:
     _without_end(handler, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+def early(handler: Handler) -> None:
+    """A word in advance, and the answer after it."""
+    handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    handler.reply(Reply(200, {"fine": "late"}))
+
+
 def huge(handler: Handler) -> None:
     """An answer that never ends, as fast as it goes."""
     handler.reply(Reply(200, b"["), length=10**9)

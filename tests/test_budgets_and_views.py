@@ -78,8 +78,43 @@ def test_a_run_that_the_time_budget_ends_says_so(scene: Scene) -> None:
         scene.lead("NEW", f"Lead {number}")
     scene.sandbox.faults.before("create_task", lambda: scene.clock.advance(5))
     run = scene.run(SYNC_TIME_BUDGET_SECONDS="4")
-    assert (run.code, run.report["stopped"]) == (1, "the time budget of 4 s was used up")
+    assert (run.code, run.report["stopped"]) == (1, "the rest did not fit into the time budget of 4 s")
     assert scene.run(SYNC_TIME_BUDGET_SECONDS="4000").report["stopped"] == ""
+
+
+def test_a_run_whose_time_budget_has_no_room_for_the_next_minute_says_so(tmp_path: Path) -> None:
+    """Danger: it ends after two seconds of its thirty, and nothing tells why."""
+    with contextlib.closing(Scene(tmp_path)) as scene:
+        for number in range(110):
+            scene.lead("NEW", f"Lead {number}")
+        run = scene.run(SYNC_TIME_BUDGET_SECONDS="30")
+        assert run.report["seconds"] < 30
+        assert run.report["left"] > 0
+        assert run.report["stopped"] == "the rest did not fit into the time budget of 30 s"
+
+
+@pytest.mark.parametrize("way", ["to tasks", "to leads", "back"])
+def test_writes_that_take_long_to_fail_are_given_up_in_minutes_and_named(direct: DirectScene, way: str) -> None:
+    """Danger: each failure ages the reading, so each attempt counts as the first, and nobody hears what went wrong."""
+    pairs = [] if way == "back" else [direct.pair("NEW", name=f"Lead {number}") for number in range(3)]
+    leads = [direct.lead("NEW") for _ in range(3)] if way == "back" else [lead for lead, _ in pairs]
+    for lead, task in pairs:
+        if way == "to tasks":
+            direct.edit(lead, Status="CONTACTED")
+        else:
+            direct.clickup.set_status(task, "in progress")
+    direct.later()
+    route = "update_task" if way == "to tasks" else "update_records"
+    direct.sandbox.faults.before(route, lambda: direct.clock.advance(62))
+    direct.sandbox.faults.add("504", when="before", route=route, times=999)
+    run = direct.run()
+    direct.sandbox.faults.clear()
+    assert (run.code, set(run.reasons())) == (1, set(leads))
+    assert all("504" in reason for reason in run.reasons().values())
+    assert run.report["seconds"] < (3 * 140 if way == "to tasks" else 140)
+    direct.later()
+    assert direct.run().code == 0
+    direct.quiet()
 
 
 @pytest.mark.parametrize("route", ["create_task", "update_task"])

@@ -42,6 +42,7 @@ from tests.clients_server import (
     Step,
     close,
     cut,
+    early,
     endless,
     endless_header,
     free_port,
@@ -690,6 +691,13 @@ def test_danger_a_trickle_of_bytes_holds_a_request_for_ever(bench: Make, step: S
     with pytest.raises(TransportError, match="too slowly") as caught:
         here.send(replayable=False)
     assert caught.value.outcome_unknown
+
+
+def test_danger_an_answer_that_comes_after_a_word_in_advance_is_taken_for_the_next_requests(bench: Make) -> None:
+    here = bench(early, FINE)
+    with pytest.raises(BadAnswer, match="103"):
+        here.send(replayable=False)
+    assert here.send().body == {"fine": True}
 
 
 def test_danger_a_proxy_whose_answer_drips_holds_a_request_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
