@@ -72,8 +72,11 @@ def work_of(
     reading_seconds: float = 0.0,
     doubt: float | None = None,
 ) -> Work:
-    """What carrying out a plan takes: a request for each task, one more for a marker beside other changes."""
-    task_writes = sum(1 + (update.set_marker and not _only_marker(update.changes)) for update in plan.task_updates)
+    """What carrying out a plan takes: a request for each task, one more for a marker beside other changes, and one more
+    to look at texts that are to be replaced."""
+    task_writes = sum(
+        1 + (update.set_marker and not _only_marker(update.changes)) + update.look_first for update in plan.task_updates
+    )
     return Work(
         airtable_reads,
         clickup_reads,

@@ -315,7 +315,8 @@ class UpdateTask:
     """Phase 1: bring the lead's status, name or details to its task. What is not written is None.
 
     `details` and `lead_name` are the digests that the base moves to. With `in_doubt`, what became of an earlier write
-    of the status is not known, and this one does not answer it.
+    of the status is not known, and this one does not answer it. `look_first`: texts are to be replaced that this run
+    has not read.
     """
 
     record_id: str
@@ -331,6 +332,7 @@ class UpdateTask:
     reason: str
     changes: tuple[Change, ...]
     in_doubt: bool = False
+    look_first: bool = False
 
     @property
     def only_marks(self) -> bool:

@@ -34,6 +34,7 @@ from decisions.status import (
     StatusDecision,
     StatusPair,
     decide_status,
+    moved_unseen_notices,
     settle,
 )
 from models import (
@@ -289,8 +290,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     status_pair, link = settle(lead, before, task, world)
     ours = link.base != before.base
     task_write = world.task_write(lead.id, task.id)
-    if task_write is not None:
-        link = with_texts_that_arrived(link, task, task_write)
+    link = with_texts_that_arrived(link, task, task_write)
     status = decide_status(status_pair, rules)
     content = decide_content(lead, link, task, task_write, known)
     older = lead_may_be_older(lead, before, status, world, rules)
@@ -306,6 +306,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
         draft.links.append(link)
     _settle_create(lead, known, found, index, rules, draft)
     _report_pair(lead, task, status_pair, status, content, draft)
+    draft.notices.extend(moved_unseen_notices(task_write, task, known))
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and before.base is None:
@@ -350,7 +351,7 @@ def _moved_on(lead: Lead, task: KnownTask, link: Link, status: StatusDecision, c
     """The link with what this reading alone settles: a base, or what the lead shows beside it; texts that need not be
     written."""
     link = as_shown(link, lead) if status.base is None else with_base(link, status.base)
-    if content.name is None and content.description is None:
+    if not content.writes:
         link = having(link, name=digest(lead.name), details=lead.details)
     return with_texts_of_the_lead(link, lead, task)
 
@@ -384,8 +385,7 @@ def _report_pair(
             f"'{visible(pair.undone_on_lead)}' {sent} Airtable since; the task, now '{visible(task.status)}', follows"
         )
         draft.notices.append(Notice(lead.id, task.id, text, phase=1, once=True))
-    writes = content.name is not None or content.description is not None
-    draft.notices.extend(Notice(lead.id, task.id, text, phase=int(writes)) for text in content.notices)
+    draft.notices.extend(Notice(lead.id, task.id, text, phase=int(content.writes)) for text in content.notices)
 
 
 def _report_comings_and_goings(lead: Lead, task: KnownTask, known: Link, status: StatusDecision, draft: _Draft) -> None:
@@ -414,7 +414,7 @@ def _task_update(
     doubtful: bool,
 ) -> UpdateTask | None:
     claim = found.claim
-    if status.task_status is None and content.name is None and content.description is None and not claim:
+    if status.task_status is None and not content.writes and not claim:
         return None
     changes: list[Change] = []
     reasons: list[str] = []
@@ -445,6 +445,7 @@ def _task_update(
         "; ".join(reasons),
         tuple(changes),
         in_doubt=doubtful and status.task_status is None and status.base is None,
+        look_first=content.writes and not task.fresh,
     )
 
 

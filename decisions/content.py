@@ -21,6 +21,11 @@ class ContentDecision:
     description: str | None = None
     notices: tuple[str, ...] = ()
 
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return self.name is not None or self.description is not None
+
 
 def decide_content(
     lead: Lead, link: Link, task: KnownTask, announced: AnnouncedTaskWrite | None, before: Link | None
@@ -82,11 +87,13 @@ def _kept_though_taken_back(
         yield f"other details were {since} ones again; people have edited the task's description: theirs stays"
 
 
-def with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> Link:
+def with_texts_that_arrived(link: Link, task: KnownTask, write: AnnouncedTaskWrite | None) -> Link:
     """A name or description that we announced and the task bears was brought, so that taking it back is a change.
 
     The announcement does not hold the digest of the details, so "" stands for it: no lead's details equal that.
     """
+    if write is None:
+        return link
     if task.name == write.name:
         link = having(link, name=write.name, answered_name=task.name)
     if task.description == write.description:

@@ -102,15 +102,19 @@ def _hidden(task_id: str, lead: Lead, index: Index, rules: Rules) -> Undecided:
 
     One that nobody knows as the lead's may as well be a mistyped id: a person decides.
     """
-    its = any(former.task_id == task_id for former in index.once_its(lead.id))
+    cell = f"the lead's '{rules.task_id_field}'"
+    its = {former.task_id for former in index.once_its(lead.id)} | {task.id for task in index.bearers.get(lead.id, ())}
+    if task_id in its:
+        cure = f"if it is gone for good, create a task in ClickUp by hand and put its id into {cell}: emptying that "
+        cure += "makes no new one"
+    elif its:
+        cure = f"or put the right id into {cell}, or empty that"
+    else:
+        cure = f"or put the right id into {cell}; emptying that makes a new task, even if this one lives on"
     return Undecided(
         task_id,
         "its task cannot be seen with this token",
-        "share the task with the token's user; if it is gone for good, create a task in ClickUp by hand and put its "
-        f"id into the lead's '{rules.task_id_field}': emptying that makes no new one"
-        if its
-        else f"share the task with the token's user, or put the right id into the lead's '{rules.task_id_field}'; "
-        "emptying that makes a new task, even if this one lives on",
+        f"share the task with the token's user{',' if cure.startswith('or') else ';'} {cure}",
     )
 
 

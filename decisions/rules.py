@@ -23,6 +23,10 @@ class Rules:
     task_spelling: Mapping[str, str] = field(default_factory=dict)
     lead_spelling: Mapping[str, str] = field(default_factory=dict)
 
+    def in_list(self, status: str) -> bool:
+        """Whether the List has a task status, as far as its statuses are known."""
+        return not self.task_spelling or fold(status) in self.task_spelling
+
     def for_task(self, status: str) -> str:
         """A task status as the List spells it."""
         return self.task_spelling.get(fold(status), status)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from decisions.kept import with_base
 from decisions.rules import Rules
-from models import AnnouncedLeadWrite, AnnouncedTaskWrite, KnownTask, Lead, Link, NotText
+from models import AnnouncedLeadWrite, AnnouncedTaskWrite, KnownTask, Lead, Link, Notice, NotText
 from status_map import fold
 from text import visible
-from world import World
+from world import UNLISTED, World
 
 MOST_RESTORES = 3
 NEWER_BY_MS = 60_000
@@ -69,8 +70,21 @@ def decide_status(pair: StatusPair, rules: Rules) -> StatusDecision:
     mapped = statuses.forward(a)
     if pair.base is None:
         return _without_base(pair, mapped, back)
-    lead_changed = fold(a) != fold(pair.base[0])
-    task_changed = fold(c) != fold(pair.base[1])
+    return _since_base(pair, a, pair.base, mapped, back, rules)
+
+
+def _since_base(
+    pair: StatusPair, a: str, base: tuple[str, str], mapped: str | None, back: str | None, rules: Rules
+) -> StatusDecision:
+    """The rows for a pair that disagrees now and agreed once."""
+    c = pair.task
+    lead_changed = fold(a) != fold(base[0])
+    task_changed = fold(c) != fold(base[1])
+    if task_changed and back is not None and not rules.in_list(base[1]):
+        # The List may have renamed its status: that moves all its tasks, and is nobody's change of one.
+        return StatusDecision(
+            "the List has the earlier status no more; Airtable stands", task_status=mapped, conflict_winner="airtable"
+        )
     if pair.doubtful or (lead_changed and task_changed):
         if rules.conflict_winner == "clickup" and back is not None:
             return StatusDecision("both sides changed; ClickUp stands", lead_status=back, conflict_winner="clickup")
@@ -242,4 +256,25 @@ def may_be_touched(link: Link, task: KnownTask, write: AnnouncedTaskWrite) -> bo
         and unchanged
         and fold(task.status) != fold(write.status)
         and (task.updated > write.sent + 1000)
+    )
+
+
+def moved_unseen_notices(write: AnnouncedTaskWrite | None, task: KnownTask, known: Link | None) -> Iterator[Notice]:
+    """A status of ours that got no answer shows on a task of which no poll had told that it was archived or moved."""
+    if write is None or known is None or not write.status:
+        return
+    if fold(task.status) == fold(write.status) and moved_unseen(task, known):
+        yield Notice(known.record_id, task.id, unseen_before(task))
+
+
+def moved_unseen(task: KnownTask, known: Link) -> bool:
+    """Whether a task turns out to be where no poll shows what people do to it."""
+    return task.elsewhere in UNLISTED and known.elsewhere not in UNLISTED
+
+
+def unseen_before(task: KnownTask) -> str:
+    """What people are told where we wrote a status over one that we had not seen."""
+    return (
+        f"the task had meanwhile been moved ({task.elsewhere}); whatever its status was, it is now "
+        f"'{visible(task.status)}'"
     )

@@ -12,9 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent, RateLimited, Withheld
+from clients.errors import (
+    ApiError,
+    AuthError,
+    InvalidRequest,
+    NotFound,
+    QuotaSpent,
+    RateLimited,
+    ServiceError,
+    Withheld,
+)
 from clients.pacing import AIRTABLE_STARTS
 from config import Settings
+from decisions.status import moved_unseen, unseen_before
 from engine.parallel import Crew, Outbox
 from engine.patience import Patience
 from engine.reading import Reading, Tools, known_task
@@ -37,8 +47,8 @@ from models import (
     UpdateTask,
 )
 from state import State
-from text import digest, visible
-from world import CLOCK_MARGIN_MS, UNLISTED, is_record_id
+from text import digest
+from world import CLOCK_MARGIN_MS, is_record_id
 
 BATCH = 10
 # How old a reading may be before a write is checked by one more poll: a status that people changed meanwhile would be
@@ -57,6 +67,8 @@ _SETUP_CODES = {
     "CRTSK_001", "ITEM_114", "FIELD_115", "UNKNOWN_FIELD_NAME", "INVALID_MULTIPLE_CHOICE_OPTIONS", "INPUT_003",
     "TABLE_NOT_FOUND", "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", "OAUTH_027",
 }  # fmt: skip
+_CHANGED = "not done yet: it was changed while the run was at work"
+_KEPT_WAITING = "not known to be done: the service kept it waiting"
 _NOT_KEPT = "ClickUp did not keep the custom field of the first task"
 
 log = logging.getLogger("sync")
@@ -93,8 +105,12 @@ class CarryingOut:
         progress: Progress,
         deadline: float | None,
         claimed: frozenset[str],
+        failed_before: frozenset[str],
     ) -> None:
+        """`claimed` are leads whose tasks have yet to get their first marker. What is to be written for those that
+        failed in an earlier run comes behind the rest."""
         self._plan = made
+        self._failed_before = failed_before
         self._claimed = claimed
         self._reading = reading
         self._settings = settings
@@ -119,13 +135,18 @@ class CarryingOut:
         # The service and the lead of requests that may have been carried out, though nothing said so.
         self._unanswered: set[tuple[str, str]] = set()
         self._patience = Patience()
+        self._impatient = False
         self._poll_took = 0.0
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
+        # Leads whose tasks the next run has to read by their ids.
+        self._to_look: set[str] = set()
         self._marked: set[str] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
+        # How the last try of a write failed that is not given up yet, or that the run had no more time for.
+        self._in_vain: dict[str, Failure] = {}
         self._notices: list[Notice] = []
         self.created = self.updated = self.adopted = self.restored = self.pulled = 0
         self.halted: ApiError | None = None
@@ -143,16 +164,12 @@ class CarryingOut:
         `before_creates` is called when the updates are done and there is something to create.
         """
         self._links = self._known_links()
-        if self._plan.task_updates:
-            self._progress.stage("Phase 1: updating tasks", len(self._plan.task_updates))
-            self._side_by_side([self._update_job(update) for update in self._plan.task_updates])
-        if self._plan.lead_updates:
-            self._progress.stage("Phase 2: updating leads", len(self._plan.lead_updates))
-            for start in range(0, len(self._plan.lead_updates), BATCH):
-                if not self._going():
-                    break
-                self._update_leads(self._plan.lead_updates[start : start + BATCH])
-        if self._plan.creates and self._going():
+        for behind in (False, True):
+            self._update_all(
+                [update for update in self._plan.task_updates if (update.record_id in self._failed_before) is behind],
+                [update for update in self._plan.lead_updates if (update.record_id in self._failed_before) is behind],
+            )
+        if self._plan.creates and self._may_go_on():
             try:
                 before_creates()
             except Interrupted:
@@ -161,8 +178,25 @@ class CarryingOut:
             except ApiError as error:
                 self.halted = self.halted or error
                 return
-            self._progress.stage("Phase 1: creating tasks", len(self._plan.creates))
+            self._begin("Phase 1: creating tasks", len(self._plan.creates))
             self._create_all()
+
+    def _update_all(self, tasks: Sequence[UpdateTask], leads: Sequence[UpdateLead]) -> None:
+        if tasks and self._may_go_on():
+            self._begin("Phase 1: updating tasks", len(tasks))
+            self._side_by_side([self._update_job(update) for update in tasks])
+        if leads and self._may_go_on():
+            self._begin("Phase 2: updating leads", len(leads))
+            for start in range(0, len(leads), BATCH):
+                if not self._going():
+                    break
+                self._update_leads(leads[start : start + BATCH])
+
+    def _begin(self, stage: str, steps: int) -> None:
+        """What was in vain in one stage is no reason to leave the others undone."""
+        self._progress.stage(stage, steps)
+        self._impatient = self._impatient or self._patience.at_an_end
+        self._patience = Patience()
 
     @property
     def out_of_time(self) -> bool:
@@ -175,7 +209,7 @@ class CarryingOut:
     @property
     def out_of_patience(self) -> bool:
         """Whether too much was in vain to go on."""
-        return self._patience.at_an_end and not self._pending <= self._cancelled.keys()
+        return (self._impatient or self._patience.at_an_end) and not self._pending <= self._cancelled.keys()
 
     @property
     def needs_person(self) -> bool:
@@ -185,9 +219,18 @@ class CarryingOut:
     def outcome(self, base: Outcome) -> Outcome:
         """What came of it, added to what the plan said already; of a plan on its way, what has come of it so far."""
         with self._mutex:
+            in_vain = {
+                each: self._in_vain[each] for each in self._pending & self._in_vain.keys() if self._is_vain(each)
+            }
             left = [
-                Failure(record_id, self._task_of(record_id), 0, self._cancelled.get(record_id) or self._why_left())
-                for record_id in sorted(self._pending)
+                Failure(
+                    record_id,
+                    self._task_of(record_id),
+                    0,
+                    self._cancelled.get(record_id) or self._why_left(),
+                    look=record_id in self._to_look,
+                )
+                for record_id in sorted(self._pending - in_vain.keys())
             ]
             stands = self.carried_out()
             return dataclasses.replace(
@@ -197,7 +240,7 @@ class CarryingOut:
                 adopted=self.adopted,
                 restored=self.restored,
                 pulled=self.pulled,
-                failed=(*base.failed, *self._failed),
+                failed=(*base.failed, *self._failed, *(in_vain[each] for each in sorted(in_vain))),
                 conflicts=tuple(each for each in base.conflicts if stands(each.record_id, _phase_of(each))),
                 notices=(
                     *(each for each in base.notices if self._is_true(each, stands)),
@@ -205,6 +248,10 @@ class CarryingOut:
                 ),
                 left=(*base.left, *left),
             )
+
+    def _is_vain(self, record_id: str) -> bool:
+        """Whether its write is undone because of how it failed, and not because it is not wanted any more."""
+        return self._cancelled.get(record_id, _KEPT_WAITING) == _KEPT_WAITING
 
     def _is_true(self, notice: Notice, stands: Callable[[str, int], bool]) -> bool:
         if notice.of_adoption:
@@ -237,8 +284,12 @@ class CarryingOut:
         return {**known, **{link.record_id: link for link in self._plan.links if link.record_id in self._claimed}}
 
     def _going(self) -> bool:
-        """Whether new work may be taken."""
-        if self._tools.stop.is_set() or self.halted is not None or self._over or self._patience.at_an_end:
+        """Whether new work of this stage may be taken."""
+        return not self._patience.at_an_end and self._may_go_on()
+
+    def _may_go_on(self) -> bool:
+        """Whether another stage may begin."""
+        if self._tools.stop.is_set() or self.halted is not None or self._over:
             return False
         return self._deadline is None or self._tools.clock.monotonic() < self._deadline
 
@@ -267,7 +318,8 @@ class CarryingOut:
                     return
                 except _ReadingTooOld as withheld:
                     self._not_carried_out("clickup", (action.record_id,), unknown=withheld.outcome_unknown)
-                    failure = self._tried_too_long((action.record_id,), withheld)
+                    task_id = action.task_id if isinstance(action, UpdateTask) else ""
+                    failure = self._tried_too_long([Failure(action.record_id, task_id, 1, "")], withheld)
                     if failure is not None:
                         failed(failure)
                         return
@@ -284,6 +336,10 @@ class CarryingOut:
 
     def _update_task(self, update: UpdateTask) -> None:
         try:
+            if update.look_first and not self._is_as_last_seen(update):
+                self._to_look.add(update.record_id)
+                self.cancel((update.record_id,), _CHANGED)
+                return
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
@@ -307,6 +363,12 @@ class CarryingOut:
             self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
+
+    def _is_as_last_seen(self, update: UpdateTask) -> bool:
+        """No poll shows a task that was archived or moved since the last full run, nor what people wrote into it."""
+        task = known_task(self._tools.clickup.task(update.task_id), self._settings.clickup_list_id)
+        link = self._links[update.record_id]
+        return (link.seen_status, link.seen_name, link.seen_description) == (task.status, task.name, task.description)
 
     def _announce_update(self, update: UpdateTask) -> None:
         self._check_again((update.record_id,), UPDATE_AGE_SECONDS)
@@ -340,8 +402,7 @@ class CarryingOut:
         self._texts_unanswered.pop(update.record_id, None)
         self._texts_recorded.add(update.record_id)
         with self._mutex:
-            link = self._links[update.record_id]
-            was_elsewhere = link.elsewhere in UNLISTED
+            link = before = self._links[update.record_id]
             restores = link.restores
             if update.status is not None:
                 restores = restores + 1 if update.restore else 0
@@ -369,9 +430,8 @@ class CarryingOut:
             in_doubt = self._in_doubt(update)
             if in_doubt is not None:  # of the status alone
                 self._state.announce_task_write(dataclasses.replace(in_doubt, name="", description=""))
-            if task.elsewhere in UNLISTED and update.status is not None and not was_elsewhere:
-                text = f"the task had meanwhile been moved ({task.elsewhere}); whatever its status was, it is now "
-                self._notices.append(Notice(update.record_id, update.task_id, text + f"'{visible(task.status)}'"))
+            if update.status is not None and moved_unseen(task, before):
+                self._notices.append(Notice(update.record_id, update.task_id, unseen_before(task)))
         self._done(update.record_id)
         self._count(restored=1) if update.restore else self._count(updated=1)
 
@@ -395,8 +455,10 @@ class CarryingOut:
             self._over = True
         except _ReadingTooOld as withheld:
             self._not_carried_out("airtable", _records(wanted), unknown=withheld.outcome_unknown)
-            failure = self._tried_too_long(_records(wanted), withheld)
-            if failure is None:
+            failure = self._tried_too_long([_failure(update) for update in wanted], withheld)
+            if withheld.failure is not None and self._is_suspect(wanted, withheld.failure):
+                self._one_by_one(wanted, withheld.failure)
+            elif failure is None:
                 self._update_leads(wanted)
             else:
                 self._leads_failed(wanted, failure)
@@ -404,13 +466,24 @@ class CarryingOut:
             if len(wanted) == 1:
                 self._leads_failed(wanted, error)
                 return
-            log.info("a batch of %d leads was refused, so they are sent one by one: %s", len(wanted), error)
-            self._not_carried_out("airtable", _records(wanted), unknown=error.outcome_unknown)
-            for update in wanted:
-                if self._going():
-                    self._update_leads((update,))
+            self._one_by_one(wanted, error)
         except ApiError as error:
-            self._leads_failed(wanted, error)
+            if self._is_suspect(wanted, error):
+                self._one_by_one(wanted, error)
+            else:
+                self._leads_failed(wanted, error)
+
+    def _is_suspect(self, updates: Sequence[UpdateLead], error: ApiError) -> bool:
+        """Whether a batch may hold one lead that Airtable fails at, in every run."""
+        failed_before = self._failed_before.issuperset(_records(updates))
+        return len(updates) > 1 and failed_before and isinstance(error, ServiceError)
+
+    def _one_by_one(self, updates: Sequence[UpdateLead], error: ApiError) -> None:
+        log.info("a batch of %d leads failed, so they are sent one by one: %s", len(updates), error)
+        self._not_carried_out("airtable", _records(updates), unknown=error.outcome_unknown)
+        for update in updates:
+            if self._going():
+                self._update_leads((update,))
 
     def _announce_lead_writes(self, updates: Sequence[UpdateLead], announced: Sequence[UpdateLead]) -> None:
         self._check_again(_records(updates), UPDATE_AGE_SECONDS)
@@ -469,8 +542,7 @@ class CarryingOut:
     def _leads_failed(self, updates: Sequence[UpdateLead], error: ApiError) -> None:
         self._not_carried_out("airtable", _records(updates), unknown=error.outcome_unknown)
         for update in updates:
-            phase = 2 if update.status is not None else 1
-            self._fail(Failure(update.record_id, update.task_id, phase, str(error), error.hint), error)
+            self._fail(dataclasses.replace(_failure(update), error=str(error), hint=error.hint), error)
 
     # --- creates
 
@@ -546,17 +618,26 @@ class CarryingOut:
         self._count_round(record_ids)
         raise _ReadingTooOld
 
-    def _tried_too_long(self, record_ids: Sequence[str], withheld: Withheld) -> ApiError | None:
-        """How a write failed that grew old while its attempts failed, if that has taken too long; None to go on."""
+    def _tried_too_long(self, tries: Sequence[Failure], withheld: Withheld) -> ApiError | None:
+        """How a write failed that grew old while its attempts failed, if that has taken too long; None to go on.
+
+        `tries` are what to say of its records, without what went wrong.
+        """
+        record_ids = [each.record_id for each in tries]
         self._patience.refused(record_ids, withheld.refusals)
-        if withheld.failure is None or self._patience.failed(record_ids, withheld.seconds):
+        failure = withheld.failure
+        if failure is None:
             return None
-        return withheld.failure
+        with self._mutex:
+            self._in_vain.update(
+                (each.record_id, dataclasses.replace(each, error=str(failure), hint=failure.hint)) for each in tries
+            )
+        return None if self._patience.failed(record_ids, withheld.seconds) else failure
 
     def _count_round(self, record_ids: Sequence[str]) -> None:
         """Whom a service keeps waiting again and again is left to the next run, or the run would never end."""
         if not self._patience.another_round(record_ids):
-            self.cancel(record_ids, "not known to be done: the service kept it waiting")
+            self.cancel(record_ids, _KEPT_WAITING)
 
     def _not_carried_out(self, service: str, record_ids: Sequence[str], *, unknown: bool) -> None:
         """What surely was not carried out is announced no more; what an earlier run announced stays.
@@ -721,7 +802,7 @@ class CarryingOut:
 
     def _write_back_now(self, updates: Sequence[UpdateLead]) -> None:
         """Write ids to leads, but never over what people have typed there since the reading."""
-        self._refresh()
+        self._refresh(last_words=True)
         if self.halted is not None and self.halted.service == "airtable":
             return
         with self._mutex:
@@ -734,7 +815,7 @@ class CarryingOut:
         except Interrupted:
             return
         except _ReadingTooOld as withheld:
-            failure = self._tried_too_long(_records(updates), withheld)
+            failure = self._tried_too_long([_failure(update) for update in updates], withheld)
             if failure is not None:
                 self._leads_failed(updates, failure)
             elif self._patience.has_rounds_left(_records(updates)):
@@ -758,25 +839,32 @@ class CarryingOut:
         ids = _records(updates)
         with self._mutex:
             typed = not self._filled_in.isdisjoint(ids)
-        if typed or (self._going() and self._is_old(READING_AGE_SECONDS)):
+        if typed or (self._may_read() and self._is_old(READING_AGE_SECONDS)):
             self._count_round(ids)
             raise _ReadingTooOld
 
     # --- reading again, only to cancel
 
-    def _refresh(self, age: float = READING_AGE_SECONDS) -> None:
+    def _may_read(self) -> bool:
+        """Whether leads may be read once more before the ids of their tasks are written to them: also when the time
+        budget is spent."""
+        return self.halted is None and not self._patience.at_an_end and not self._tools.stop.is_set()
+
+    def _refresh(self, age: float = READING_AGE_SECONDS, *, last_words: bool = False) -> None:
         """Work whose reading is too old is checked by one more poll of each side's changes.
 
-        While it is only about to grow too old, one thread polls and the others go on.
+        While it is only about to grow too old, one thread polls and the others go on. `last_words`: when the run's time
+        is over, of the leads alone.
         """
         if not self._is_old(_SOON_OLD * age) or not self._recheck.acquire(blocking=self._is_old(age)):
             return
         try:
-            if not self._going() or not self._is_old(_SOON_OLD * age):
+            going = self._going()
+            if not (going or (last_words and self._may_read())) or not self._is_old(_SOON_OLD * age):
                 return
             began = self._tools.clock.monotonic()
             try:
-                leads, tasks = self._reading.changed_meanwhile(self._oldest_pending())
+                leads, tasks = self._reading.changed_meanwhile(self._oldest_pending(), both_sides=going)
             except Interrupted:
                 self._over = True
                 return
@@ -806,21 +894,20 @@ class CarryingOut:
         return None if not born or None in born else min(moment for moment in born if moment is not None)
 
     def _cancel(self, leads: Mapping[str, Lead], tasks: Mapping[str, KnownTask]) -> None:
-        why = "not done yet: it was changed while the run was at work"
         with self._mutex:
             for record_id, now in leads.items():
                 before = self._reading.leads.get(record_id)
                 if record_id in self._pending and before is not None and _lead_differs(before, now):
-                    self._cancelled[record_id] = why
+                    self._cancelled[record_id] = _CHANGED
                     if now.task_cell != before.task_cell:
                         self._filled_in.add(record_id)
             by_task = {link.task_id: link for link in self._links.values()}
             for task in tasks.values():
                 link = by_task.get(task.id)
                 if link is not None and link.record_id in self._pending and _task_differs(link, task):
-                    self._cancelled[link.record_id] = why
+                    self._cancelled[link.record_id] = _CHANGED
                 if link is None and is_record_id(task.marker) and task.marker in self._pending:
-                    self._cancelled[task.marker] = why
+                    self._cancelled[task.marker] = _CHANGED
 
     def _still_wanted(self, record_id: str) -> bool:
         with self._mutex:
@@ -836,6 +923,7 @@ class CarryingOut:
     def _done(self, record_id: str) -> None:
         self._patience.done()
         with self._mutex:
+            self._in_vain.pop(record_id, None)
             self._owed[record_id] -= 1
             if self._owed[record_id] <= 0:
                 self._pending.discard(record_id)
@@ -886,6 +974,11 @@ def claims(made: Plan, links: Mapping[str, Link]) -> frozenset[str]:
 def _phase_of(conflict: Conflict) -> int:
     """The phase that carries the winner's status over."""
     return 1 if conflict.winner == "airtable" else 2
+
+
+def _failure(update: UpdateLead) -> Failure:
+    """What to say of a lead that could not be written to, but for what went wrong."""
+    return Failure(update.record_id, update.task_id, 2 if update.status is not None else 1, "")
 
 
 def _records(*actions: Iterable[CreateTask | UpdateTask | UpdateLead]) -> list[str]:

@@ -540,8 +540,10 @@ class Reading:
 
     # --- reading again, only to cancel
 
-    def changed_meanwhile(self, oldest: float | None = None) -> tuple[dict[str, Lead], dict[str, KnownTask]]:
-        """What changed on either side since it was last read: leads and tasks as they are now.
+    def changed_meanwhile(
+        self, oldest: float | None = None, *, both_sides: bool = True
+    ) -> tuple[dict[str, Lead], dict[str, KnownTask]]:
+        """What changed on either side since it was last read, or on the leads' alone: leads and tasks as they are now.
 
         Leads made more than a second before `oldest` (Unix seconds) are left out: they are those whose task ids were
         just written, thousands in a long backfill, and nothing is planned for them any more.
@@ -565,8 +567,11 @@ class Reading:
                 task_dates.append(page.date)
                 tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in page.rows)
 
-        both(poll_leads, poll_tasks)
-        self._last_poll = (lead_dates[0], task_dates[0])
+        if both_sides:
+            both(poll_leads, poll_tasks)
+        else:
+            poll_leads()
+        self._last_poll = (lead_dates[0], task_dates[0] if both_sides else since_tasks)
         return leads, tasks
 
     def told_of(self) -> frozenset[str]:

@@ -111,7 +111,15 @@ class _Run:
         self._keep_readings(reading, made, claimed, setup, untold=telling.before_the_first_write())
         self._tools.clickup.http.deadline = self._deadline()
         work = CarryingOut(
-            made, reading, self._settings, self._state, self._tools, self._progress, self._deadline(), claimed
+            made,
+            reading,
+            self._settings,
+            self._state,
+            self._tools,
+            self._progress,
+            self._deadline(),
+            claimed,
+            frozenset(each.record_id for each in self._state.unfinished() if each.phase),
         )
         self._on_work(lambda: work.outcome(outcome))
         work.run(before_creates=lambda: self._settle_creates(reading, work, made))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.scene import Scene
+from tests.troubles import ELSEWHERE, put_elsewhere
 
 
 def test_a_new_task_bears_the_leads_name_and_details_and_a_link_back(scene: Scene) -> None:
@@ -123,3 +126,47 @@ def test_a_lead_renamed_after_the_state_was_lost_blames_nobody_for_its_tasks_old
     scene.later()
     run = scene.run()
     assert (scene.clickup.task(task)["name"], run.told(lead)) == ("Ada E. Example", "")
+
+
+# --- tasks that no poll shows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+@pytest.mark.parametrize("what", ["name", "description"])
+def test_what_people_wrote_into_a_task_that_then_left_the_polls_is_kept_or_named(
+    scene: Scene, where: str, what: str
+) -> None:
+    """Danger: no poll shows an archived or moved task, so its texts count as those that it had before."""
+    lead, task = scene.pair("NEW", Email="old@example.org")
+    scene.clickup.rename(task, "Theirs") if what == "name" else scene.clickup.describe(task, "their notes")
+    put_elsewhere(scene, task, where)
+    scene.later()
+    scene.edit(lead, Name="New", Email="new@example.org")
+    scene.later()
+    first = scene.run()
+    assert (first.code, first.writes) == (1, [])
+    scene.later()
+    told = scene.run().told(lead)
+    if what == "name":
+        assert "'Theirs'; the lead's new name replaces it" in told
+    else:
+        assert "theirs stays" in told
+        assert scene.clickup.task(task)["description"] == "their notes"
+
+
+def test_new_details_of_a_lead_whose_task_nobody_touched_take_one_look_at_it(scene: Scene) -> None:
+    lead, _ = scene.pair("NEW", Email="old@example.org")
+    scene.quiet()
+    scene.later()
+    scene.edit(lead, Email="new@example.org")
+    scene.later()
+    assert [each for each in scene.run().requests if each.startswith("clickup")] == [
+        "clickup list_tasks",
+        "clickup get_task",
+        "clickup update_task",
+    ]
+    scene.quiet()
+    scene.later()
+    scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    assert "clickup get_task" not in scene.run().requests

@@ -189,6 +189,22 @@ def test_a_deleted_task_is_made_anew_where_the_settings_say_so(scene: Scene) -> 
     scene.assert_linked(lead, scene.named_by(lead))
 
 
+def test_a_hidden_task_named_by_a_lead_with_a_task_of_its_own_may_be_emptied_away(scene: Scene) -> None:
+    lead, task = scene.pair("NEW")
+    hidden = scene.clickup.add_task("hidden")
+    scene.clickup.make_private(hidden)
+    scene.set_cell(lead, hidden)
+    scene.later()
+    assert (
+        scene.run()
+        .report["failed"][0]["hint"]
+        .endswith("or put the right id into the lead's 'ClickUp Task ID', or empty that")
+    )
+    scene.set_cell(lead, None)
+    scene.later()
+    assert (scene.run().code, scene.named_by(lead)) == (0, task)
+
+
 def test_emptying_the_cell_of_a_lead_whose_task_was_deleted_gets_a_new_task(scene: Scene) -> None:
     lead, task = scene.pair("CONTACTED")
     scene.clickup.delete(task)

@@ -44,6 +44,21 @@ def test_a_write_to_a_task_that_had_moved_unseen_is_named(scene: Scene, where: s
     assert "the task had meanwhile been moved" in run.told(lead)
 
 
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_write_to_a_task_that_had_moved_unseen_is_named_though_its_run_died(direct: DirectScene, where: str) -> None:
+    """Danger: only the answer told that the task had moved, and the run that got it is dead."""
+    lead, task = direct.pair("NEW")
+    direct.clickup.set_status(task, "complete")
+    put_elsewhere(direct, task, where)
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    killed_after_the_first("update_task", direct)
+    direct.later()
+    assert "the task had meanwhile been moved" in direct.run().told(lead)
+    direct.later()
+    assert direct.run().told(lead) == ""
+
+
 def test_a_conflict_is_named_though_a_later_reading_fails(scene: Scene) -> None:
     """Danger: a reading after the write fails, the run ends, and the status that it undid is never named."""
     scene.clickup.plan = "free"

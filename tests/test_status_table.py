@@ -342,3 +342,18 @@ def test_a_renamed_status_with_its_row_is_a_change_of_nothing_where_neither_side
     scene.later()
     run = scene.run()
     assert (run.code, run.writes, run.report["notices"]) == (0, [], [])
+
+
+def test_a_status_that_was_renamed_and_whose_row_was_split_moves_no_lead(scene: Scene) -> None:
+    """Danger: every task shows the new name, as if people had moved it, and each LOST lead becomes QUALIFIED."""
+    lost, _ = scene.pair("LOST", name="lost")
+    won, _ = scene.pair("QUALIFIED", name="won")
+    scene.clickup.rename_status("complete", "won")
+    scene.clickup.add_status("lost")
+    scene.later(600)
+    scene.settings["STATUS_MAP"] = "NEW > To Do, CONTACTED = In Progress, QUALIFIED = Won, LOST > Lost"
+    run = scene.run()
+    assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lost]
+    assert (scene.status(lost), scene.status(won)) == ("LOST", "QUALIFIED")
+    assert scene.task_status(scene.named_by(lost)) == "lost"
+    scene.quiet()

@@ -415,7 +415,7 @@ def cases(requests: int) -> Iterator[Case]:
 
 
 KINDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20)
-REQUESTS = 14
+REQUESTS = 15
 CASES = 4000
 
 
