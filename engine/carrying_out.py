@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from clients.errors import (
     ApiError,
     AuthError,
+    BadAnswer,
     InvalidRequest,
     NotFound,
     QuotaSpent,
     RateLimited,
     ServiceError,
+    TransportError,
     Withheld,
 )
 from clients.pacing import AIRTABLE_STARTS
@@ -135,13 +137,15 @@ class CarryingOut:
         # The service and the lead of requests that may have been carried out, though nothing said so.
         self._unanswered: set[tuple[str, str]] = set()
         self._patience = Patience()
-        self._impatient = False
+        self._stage = ""
+        self._ended: set[str] = set()
         self._poll_took = 0.0
         self._born = {each: moment for each in self._owed if (moment := _made_at(reading.leads.get(each))) is not None}
         self._cancelled: dict[str, str] = {}
         self._filled_in: set[str] = set()
-        # Leads whose tasks the next run has to read by their ids.
-        self._to_look: set[str] = set()
+        # Leads whose tasks have yet to get a marker, and those whose tasks the next run has to read by their ids.
+        self._to_mark = {update.record_id for update in made.task_updates if update.set_marker}
+        self._to_look = set(self._to_mark)
         self._marked: set[str] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
@@ -178,25 +182,27 @@ class CarryingOut:
             except ApiError as error:
                 self.halted = self.halted or error
                 return
-            self._begin("Phase 1: creating tasks", len(self._plan.creates))
-            self._create_all()
+            if self._begins("Phase 1: creating tasks", len(self._plan.creates)):
+                self._create_all()
 
     def _update_all(self, tasks: Sequence[UpdateTask], leads: Sequence[UpdateLead]) -> None:
-        if tasks and self._may_go_on():
-            self._begin("Phase 1: updating tasks", len(tasks))
+        if tasks and self._begins("Phase 1: updating tasks", len(tasks)):
             self._side_by_side([self._update_job(update) for update in tasks])
-        if leads and self._may_go_on():
-            self._begin("Phase 2: updating leads", len(leads))
+        if leads and self._begins("Phase 2: updating leads", len(leads)):
             for start in range(0, len(leads), BATCH):
                 if not self._going():
                     break
                 self._update_leads(leads[start : start + BATCH])
 
-    def _begin(self, stage: str, steps: int) -> None:
-        """What was in vain in one stage is no reason to leave the others undone."""
+    def _begins(self, stage: str, steps: int) -> bool:
+        """Whether a stage may begin. Too much in vain in one leaves the others alone, but ends it for this run."""
+        if self._patience.at_an_end:
+            self._ended.add(self._stage)
+        if stage in self._ended or not self._may_go_on():
+            return False
+        self._stage, self._patience = stage, Patience()
         self._progress.stage(stage, steps)
-        self._impatient = self._impatient or self._patience.at_an_end
-        self._patience = Patience()
+        return True
 
     @property
     def out_of_time(self) -> bool:
@@ -209,7 +215,7 @@ class CarryingOut:
     @property
     def out_of_patience(self) -> bool:
         """Whether too much was in vain to go on."""
-        return (self._impatient or self._patience.at_an_end) and not self._pending <= self._cancelled.keys()
+        return (bool(self._ended) or self._patience.at_an_end) and not self._pending <= self._cancelled.keys()
 
     @property
     def needs_person(self) -> bool:
@@ -318,8 +324,7 @@ class CarryingOut:
                     return
                 except _ReadingTooOld as withheld:
                     self._not_carried_out("clickup", (action.record_id,), unknown=withheld.outcome_unknown)
-                    task_id = action.task_id if isinstance(action, UpdateTask) else ""
-                    failure = self._tried_too_long([Failure(action.record_id, task_id, 1, "")], withheld)
+                    failure = self._tried_too_long([self._undone(action)], withheld)
                     if failure is not None:
                         failed(failure)
                         return
@@ -342,6 +347,7 @@ class CarryingOut:
                 return
             if update.set_marker:
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
+                self._to_mark.discard(update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
         except ApiError as error:
             self._task_failed(update, error, sent=False)
@@ -430,7 +436,7 @@ class CarryingOut:
             in_doubt = self._in_doubt(update)
             if in_doubt is not None:  # of the status alone
                 self._state.announce_task_write(dataclasses.replace(in_doubt, name="", description=""))
-            if update.status is not None and moved_unseen(task, before):
+            if update.status is not None and not update.look_first and moved_unseen(task, before):
                 self._notices.append(Notice(update.record_id, update.task_id, unseen_before(task)))
         self._done(update.record_id)
         self._count(restored=1) if update.restore else self._count(updated=1)
@@ -438,7 +444,9 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
         self._not_carried_out("clickup", (update.record_id,), unknown=sent and error.outcome_unknown)
-        if not sent and update.record_id in self._claimed:
+        if update.record_id not in self._claimed:
+            self._to_mark.discard(update.record_id)  # its link is known without
+        elif not sent:
             self.cancel((update.record_id,), "its task could not be marked as its own")
         look = update.set_marker or isinstance(error, NotFound)
         self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)
@@ -446,7 +454,11 @@ class CarryingOut:
     def _update_leads(self, updates: Sequence[UpdateLead]) -> None:
         """Ten leads at once; a refused ten is sent again one by one, so that one bad record costs itself alone."""
         self._refresh(UPDATE_AGE_SECONDS)
-        wanted = [update for update in updates if self._still_wanted(update.record_id)]
+        wanted = [
+            update
+            for update in updates
+            if update.record_id not in self._to_mark and self._still_wanted(update.record_id)
+        ]
         if not wanted or not self._going():
             return
         try:
@@ -476,7 +488,7 @@ class CarryingOut:
     def _is_suspect(self, updates: Sequence[UpdateLead], error: ApiError) -> bool:
         """Whether a batch may hold one lead that Airtable fails at, in every run."""
         failed_before = self._failed_before.issuperset(_records(updates))
-        return len(updates) > 1 and failed_before and isinstance(error, ServiceError)
+        return len(updates) > 1 and failed_before and isinstance(error, ServiceError | TransportError | BadAnswer)
 
     def _one_by_one(self, updates: Sequence[UpdateLead], error: ApiError) -> None:
         log.info("a batch of %d leads failed, so they are sent one by one: %s", len(updates), error)
@@ -617,6 +629,11 @@ class CarryingOut:
             return
         self._count_round(record_ids)
         raise _ReadingTooOld
+
+    def _undone(self, action: CreateTask | UpdateTask) -> Failure:
+        """What to say of a task that could not be written to, but for what went wrong."""
+        task_id = action.task_id if isinstance(action, UpdateTask) else ""
+        return Failure(action.record_id, task_id, 1, "", look=action.record_id in self._to_look)
 
     def _tried_too_long(self, tries: Sequence[Failure], withheld: Withheld) -> ApiError | None:
         """How a write failed that grew old while its attempts failed, if that has taken too long; None to go on.

@@ -1,4 +1,4 @@
-"""How long a run lets the services keep it waiting, so that it ends however they behave."""
+"""How long a stage of a run lets the services keep it waiting, so that it ends however they behave."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _MOST_ROUNDS = 4
 _MOST_REFUSALS = 5
 # The seconds that one write may cost in attempts that failed, each of them after its reading had grown old.
 _MOST_SECONDS = 120.0
-# So many left in a row end the run.
-_MOST_GIVEN_UP = 5
+# So many left in a row end the stage.
+_MOST_GIVEN_UP = 3
 
 
 class Patience:
@@ -28,7 +28,7 @@ class Patience:
 
     @property
     def at_an_end(self) -> bool:
-        """Whether the run has to end, for one write was refused too often or too many were given up in a row."""
+        """Whether the stage has to end, for one write was refused too often or too many were given up in a row."""
         return self._at_an_end
 
     def another_round(self, record_ids: Sequence[str]) -> bool:

@@ -137,8 +137,29 @@ def test_tasks_that_always_fail_stop_nothing_behind_them(direct: DirectScene, mo
 
     monkeypatch.setattr(direct.sandbox, "carry_out", carry_out)
     run = direct.run()
-    assert (run.code, set(run.reasons())) == (1, {each for each, _ in bad})
+    assert run.code == 1
+    assert set(run.reasons()) <= {each for each, _ in bad}
+    assert run.report["stopped"] == "too many writes were in vain"
     assert (direct.status(lead), direct.named_by(new) != "") == ("CONTACTED", True)
+
+
+def test_a_lead_waits_for_the_marker_of_its_task_where_phase_1_is_given_up(direct: DirectScene) -> None:
+    """Danger: Phase 2 goes on, links it, and from then on nobody knows that the task has no marker."""
+    first, _ = direct.pair("NEW")
+    lead = direct.lead("NEW", "by hand")
+    task = direct.clickup.add_task("by hand", status="to do")
+    direct.set_cell(lead, task)
+    direct.later(600)
+    direct.clickup.set_status(task, "in progress")
+    direct.edit(first, Status="CONTACTED")
+    direct.later()
+    direct.sandbox.faults.add("429", when="before", route="update_task", times=5)
+    run = direct.run()
+    direct.sandbox.faults.clear()
+    assert (run.code, direct.status(lead), run.report["conflicts"]) == (1, "NEW", [])
+    direct.later()
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.clickup.by_marker(lead)) == ("CONTACTED", [task])
 
 
 def test_a_record_that_failed_before_has_its_turn_behind_the_others(
@@ -166,8 +187,9 @@ def test_a_record_that_failed_before_has_its_turn_behind_the_others(
     assert direct.status(lead) == "CONTACTED"
 
 
+@pytest.mark.parametrize("status", [200, 500])
 def test_one_lead_that_airtable_cannot_write_to_costs_its_batch_one_run(
-    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     """Danger: each run sends the same ten, and nine wait for ever."""
     pairs = [direct.pair("NEW", name=f"Lead {number}") for number in range(4)]
@@ -179,7 +201,7 @@ def test_one_lead_that_airtable_cannot_write_to_costs_its_batch_one_run(
 
     def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
         if request.method == "PATCH" and bad.encode() in request.raw:
-            return Answer(500, {"error": {"type": "SERVER_ERROR", "message": "oops"}}), "failed", None
+            return Answer(status, {"error": {"type": "SERVER_ERROR", "message": "oops"}}), "failed", None
         return true_answer(request)
 
     monkeypatch.setattr(direct.sandbox, "carry_out", carry_out)
