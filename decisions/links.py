@@ -158,7 +158,8 @@ def _claim(lead: Lead, task: KnownTask, index: Index, rules: Rules) -> Resolutio
     return Undecided(
         task.id,
         f"it names task {task.id}, which the older lead {oldest.id} names as well",
-        f"empty '{rules.task_id_field}' of the lead that the task does not belong to",
+        f"empty '{rules.task_id_field}' of the lead that the task does not belong to; if it is this lead's, put "
+        f"{lead.id} into the task's custom field as well",
     )
 
 

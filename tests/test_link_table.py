@@ -398,3 +398,20 @@ def test_a_task_that_could_not_be_put_back_is_not_said_to_be(scene: Scene) -> No
     run = scene.run()
     assert list(run.reasons()) == [lead]
     assert "restored" not in str(run.report["notices"])
+
+
+def test_a_task_that_two_leads_name_goes_to_the_younger_where_people_do_what_the_hint_says(scene: Scene) -> None:
+    older, younger = scene.lead("NEW", "older"), scene.lead("NEW", "younger")
+    task = scene.clickup.add_task("by hand", status="to do")
+    scene.set_cell(older, task)
+    scene.set_cell(younger, task)
+    scene.later()
+    (failure,) = scene.run().report["failed"]
+    assert failure["record_id"] == younger
+    assert f"put {younger} into the task's custom field" in failure["hint"]
+    scene.set_cell(older, None)
+    scene.clickup.set_marker(task, younger)
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.named_by(younger) == task
+    assert scene.named_by(older) not in ("", task)
