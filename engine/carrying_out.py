@@ -467,10 +467,12 @@ class CarryingOut:
             self._over = True
         except _ReadingTooOld as withheld:
             self._not_carried_out("airtable", _records(wanted), unknown=withheld.outcome_unknown)
-            failure = self._tried_too_long([_failure(update) for update in wanted], withheld)
             if withheld.failure is not None and self._is_suspect(wanted, withheld.failure):
+                self._patience.refused(_records(wanted), withheld.refusals)
                 self._one_by_one(wanted, withheld.failure)
-            elif failure is None:
+                return
+            failure = self._tried_too_long([_failure(update) for update in wanted], withheld)
+            if failure is None:
                 self._update_leads(wanted)
             else:
                 self._leads_failed(wanted, failure)

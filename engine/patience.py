@@ -23,6 +23,7 @@ class Patience:
         self._rounds: collections.Counter[str] = collections.Counter()
         self._refusals: collections.Counter[str] = collections.Counter()
         self._seconds: collections.Counter[str] = collections.Counter()
+        self._left: set[str] = set()
         self._given_up = 0
         self._at_an_end = False
 
@@ -35,7 +36,7 @@ class Patience:
         """Whether the write to these records, which grew old in waiting, may wait once more; else it is given up."""
         with self._mutex:
             self._rounds.update(record_ids)
-            return self._within(record_ids) or self._give_up()
+            return self._within(record_ids) or self._give_up(record_ids)
 
     def has_rounds_left(self, record_ids: Iterable[str]) -> bool:
         """Whether none of these was given up."""
@@ -49,19 +50,23 @@ class Patience:
                 self._refusals[record_id] += times
                 self._at_an_end = self._at_an_end or self._refusals[record_id] >= _MOST_REFUSALS
 
-    def failed(self, record_ids: Iterable[str], seconds: float) -> bool:
+    def failed(self, record_ids: Sequence[str], seconds: float) -> bool:
         """Whether the write to these records, of which attempts of so many seconds failed, may be tried again."""
         with self._mutex:
             self._seconds.update(dict.fromkeys(record_ids, seconds))
-            return all(self._seconds[record_id] < _MOST_SECONDS for record_id in record_ids) or self._give_up()
+            return all(self._seconds[record_id] < _MOST_SECONDS for record_id in record_ids) or self._give_up(
+                record_ids
+            )
 
     def done(self) -> None:
         """A write was carried out."""
         with self._mutex:
             self._given_up = 0
 
-    def _give_up(self) -> bool:
-        self._given_up += 1
+    def _give_up(self, record_ids: Sequence[str]) -> bool:
+        if not self._left.issuperset(record_ids):
+            self._given_up += 1
+        self._left.update(record_ids)
         self._at_an_end = self._at_an_end or self._given_up >= _MOST_GIVEN_UP
         return False
 

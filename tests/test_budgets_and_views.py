@@ -211,6 +211,30 @@ def test_one_lead_that_airtable_cannot_write_to_costs_its_batch_one_run(
     assert [direct.status(lead) for lead, _ in pairs[1:]] == ["CONTACTED"] * 3
 
 
+def test_leads_at_which_airtable_is_always_slow_hold_up_no_others(
+    direct: DirectScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: what their batch has cost is charged to each of it, and the same two end every run."""
+    pairs = [direct.pair("NEW", name=f"Lead {number}") for number in range(10)]
+    for _, task in pairs:
+        direct.clickup.set_status(task, "in progress")
+    direct.later()
+    slow = {lead for lead, _ in sorted(pairs)[:2]}
+    true_answer = direct.sandbox.carry_out
+
+    def carry_out(request: Request) -> tuple[Answer, str, Fault | None]:
+        if request.method != "PATCH" or not any(lead.encode() in request.raw for lead in slow):
+            return true_answer(request)
+        direct.clock.advance(28)
+        return Answer(504, {}), "timed out", None
+
+    monkeypatch.setattr(direct.sandbox, "carry_out", carry_out)
+    for _ in range(2):
+        assert direct.run().code == 1
+        direct.later()
+    assert {lead for lead, _ in pairs if direct.status(lead) == "NEW"} == slow
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_task_that_is_always_answered_500_is_named_with_that(direct: DirectScene, seed: int) -> None:
     """Danger: the pauses between its tries age the reading, and it counts as one that the service kept waiting."""
