@@ -344,16 +344,60 @@ def test_a_renamed_status_with_its_row_is_a_change_of_nothing_where_neither_side
     assert (run.code, run.writes, run.report["notices"]) == (0, [], [])
 
 
-def test_a_status_that_was_renamed_and_whose_row_was_split_moves_no_lead(scene: Scene) -> None:
+RENAMED = "NEW > To Do, CONTACTED = Doing, QUALIFIED = Complete, LOST > Complete"
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_a_status_that_was_renamed_and_whose_row_was_split_moves_no_lead(scene: Scene, between: bool) -> None:
     """Danger: every task shows the new name, as if people had moved it, and each LOST lead becomes QUALIFIED."""
     lost, _ = scene.pair("LOST", name="lost")
     won, _ = scene.pair("QUALIFIED", name="won")
     scene.clickup.rename_status("complete", "won")
     scene.clickup.add_status("lost")
     scene.later(600)
+    if between:
+        scene.run()
+        scene.later(90_000)
+        assert scene.run().code == 1
+        scene.later()
     scene.settings["STATUS_MAP"] = "NEW > To Do, CONTACTED = In Progress, QUALIFIED = Won, LOST > Lost"
     run = scene.run()
     assert [conflict["record_id"] for conflict in run.report["conflicts"]] == [lost]
     assert (scene.status(lost), scene.status(won)) == ("LOST", "QUALIFIED")
     assert scene.task_status(scene.named_by(lost)) == "lost"
     scene.quiet()
+
+
+def test_a_task_that_was_held_while_a_status_was_renamed_moves_its_lead_later(scene: Scene) -> None:
+    """Danger: the pair's base has the old name for ever, and what people do to the task counts as that rename."""
+    scene.settings["IGNORED_STATUSES"] = "on hold"
+    scene.clickup.add_status("on hold")
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.set_status(task, "on hold")
+    scene.later()
+    assert scene.run().code == 0
+    scene.clickup.rename_status("in progress", "doing")
+    scene.settings["STATUS_MAP"] = RENAMED
+    scene.later(90_000)
+    assert scene.run().code == 0
+    scene.clickup.set_status(task, "complete")
+    scene.later()
+    assert scene.run().report["conflicts"] == []
+    assert (scene.status(lead), scene.task_status(task)) == ("QUALIFIED", "complete")
+
+
+def test_a_lead_whose_status_was_cleared_stays_so_when_the_tasks_status_is_renamed(scene: Scene) -> None:
+    """Danger: the new name looks like a person's move of the task, and fills what somebody has emptied on purpose."""
+    lead, _ = scene.pair("CONTACTED")
+    scene.edit(lead, Status=None)
+    scene.later()
+    assert scene.run().code == 0
+    scene.clickup.rename_status("in progress", "doing")
+    scene.settings["STATUS_MAP"] = RENAMED
+    scene.later(90_000)
+    assert scene.run().writes == []
+    assert scene.status(lead) is None
+    scene.clickup.set_status(scene.named_by(lead), "complete")
+    scene.later()
+    scene.run()
+    assert scene.status(lead) == "QUALIFIED"
