@@ -305,7 +305,7 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     if link is not known and link != known:
         draft.links.append(link)
     _settle_create(lead, known, found, index, rules, draft)
-    _report_pair(lead, task, status_pair, status, content, draft)
+    _report_pair(lead, task, status_pair, status, content, rules, draft)
     draft.notices.extend(moved_unseen_notices(task_write, task, known))
     if known is not None and not ours:
         _report_comings_and_goings(lead, task, known, status, draft)
@@ -362,6 +362,7 @@ def _report_pair(
     pair: StatusPair,
     status: StatusDecision,
     content: ContentDecision,
+    rules: Rules,
     draft: _Draft,
 ) -> None:
     if status.problem:
@@ -372,7 +373,7 @@ def _report_pair(
     if status.restore:
         text = f"the task had been moved to '{visible(task.status)}', which has no way back; it is restored"
         draft.notices.append(Notice(lead.id, task.id, text, phase=1))
-    was_blank = pair.base is not None and pair.base[0] == "" and not pair.doubtful
+    was_blank = pair.base is not None and pair.base[0] == "" and not pair.doubtful and rules.in_list(pair.base[1])
     if lead.status == "" and status.lead_status is not None and not was_blank:
         text = f"the lead's status was empty, and is filled with that of the task, '{visible(task.status)}'"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2))

@@ -20,8 +20,7 @@ NEWER_BY_MS = 60_000
 class StatusPair:
     """The two statuses now, the base, and what is known of how they came to be.
 
-    `seen`: what the task showed when it was last read before. `newer`: without a base, ClickUp's status is provably the
-    newer by more than a minute. `doubtful`: one of our own
+    `newer`: without a base, ClickUp's status is provably the newer by more than a minute. `doubtful`: one of our own
     writes may or may not have been undone by a person. `undone_on_task`, `undone_on_lead`: the status of such a write
     that a person undid.
     """
@@ -34,7 +33,6 @@ class StatusPair:
     doubtful: bool = False
     undone_on_task: str = ""
     undone_on_lead: str = ""
-    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def decide_status(pair: StatusPair, rules: Rules) -> StatusDecision:
         return odd
     back = statuses.back(c)
     if a == "":
-        changed = pair.base is None or _moved(pair, pair.base, rules)
+        changed = pair.base is None or fold(c) != fold(pair.base[1])
         if changed and back is not None:
             return StatusDecision("the lead has no status and the task's leads back", lead_status=back)
         # The blank is remembered, so that a status typed afterwards is a change, whatever stood there before.
@@ -82,7 +80,8 @@ def _since_base(
     c = pair.task
     lead_changed = fold(a) != fold(base[0])
     task_changed = fold(c) != fold(base[1])
-    if task_changed and back is not None and not _moved(pair, base, rules):
+    if task_changed and back is not None and not rules.in_list(base[1]):
+        # The List may have renamed its status: that moves all its tasks, and is nobody's change of one.
         return StatusDecision(
             "the List has the earlier status no more; Airtable stands", task_status=mapped, conflict_winner="airtable"
         )
@@ -97,18 +96,6 @@ def _since_base(
     if back is not None:
         return StatusDecision("the task's status changed", lead_status=back)
     return _no_way_back(c, mapped, pair.restores)
-
-
-def _moved(pair: StatusPair, base: tuple[str, str], rules: Rules) -> bool:
-    """Whether the task left the status that both had agreed on.
-
-    The List may have renamed that: then all its tasks show another, and nobody has moved one. It is no rename where the
-    task was seen since in a status that the List still has, and shows another one now.
-    """
-    if fold(pair.task) == fold(base[1]):
-        return False
-    moved_since = rules.in_list(pair.seen) and fold(pair.seen) != fold(pair.task)
-    return moved_since or rules.in_list(base[1])
 
 
 def _no_way_back(task_status: str, mapped: str | None, restores: int) -> StatusDecision:
@@ -242,9 +229,7 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     if base is None and began is not None:
         newer = bool(world.lead_before.get((lead.id, began - NEWER_BY_MS)))
     undone = (undone_on_task, undone_on_lead)
-    known = world.links.get(lead.id)
-    seen = task.status if known is None or known.task_id != task.id else known.seen_status
-    return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, *undone, seen), link
+    return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, *undone), link
 
 
 def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:
