@@ -133,6 +133,11 @@ class Given:
         return state_file
 
 
+def holds_token(text: str) -> bool:
+    """Whether something in a text looks like an access token of one of the two services."""
+    return bool(_LOOKS_LIKE_TOKEN.search(text))
+
+
 def read(environ: Mapping[str, str], env_file: Path | None = None) -> Given:
     """The settings as they are given; a variable of the environment goes before the file's.
 
@@ -325,7 +330,7 @@ class _Reader:
         """Whether a value holds what looks like a token, or one of those configured."""
         tokens = [self._values[name] for name in _TOKENS if self._values.get(name)]
         held = any(token in value for token in tokens if len(token) >= _SHORTEST_TOKEN)
-        return held or value in tokens or bool(_LOOKS_LIKE_TOKEN.search(value))
+        return held or value in tokens or holds_token(value)
 
     def _checked(self, name: str, fault_of: Callable[[str], str]) -> str:
         value = self._text(name)

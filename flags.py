@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from config import holds_token
 from text import visible
 from world import is_record_id
 
@@ -17,6 +19,10 @@ _MOST_DIGITS = 9
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """What a command line asks for. Raises SystemExit where it is wrong, or asks for help or the version."""
     parser = _parser()
+    if any(map(holds_token, sys.argv[1:] if argv is None else argv)):
+        parser.error(
+            "an access token was given, which every user of this machine can see; it belongs into the settings"
+        )
     flags = parser.parse_args(argv)
     if flags.live_test and not flags.check:
         parser.error("--live-test goes with --check")

@@ -248,6 +248,17 @@ def test_the_list_of_processes_shows_no_token(scene: Scene, tmp_path: Path) -> N
     assert children == ""
 
 
+@pytest.mark.parametrize("flags", [(), ("--only",), ("--explain",), ("--report",), ("--env-file",), ("--limit",)])
+def test_a_token_on_the_command_line_is_not_printed(scene: Scene, flags: tuple[str, ...]) -> None:
+    """Danger: cron appends what the program says of its arguments to a log."""
+    for token in (scene.airtable.token, scene.clickup.token):
+        run = scene.run(*flags, token)
+        assert (run.code, run.requests) == (2, [])
+        assert token[4:20] not in run.messages
+        run = scene.run(*flags, f"/nowhere/{token}")
+        assert (run.code, token[4:20] in run.messages) == (2, False)
+
+
 def test_an_entry_in_netrc_does_not_replace_the_token(scene: Scene, tmp_path: Path) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login somebody password else\n")
