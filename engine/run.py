@@ -413,9 +413,11 @@ class _Run:
 
     def _record(self, reading: Reading, whole: Plan, seen_once: str | None, outcome: Outcome, *, halted: bool) -> None:
         """Watermarks move only when everything that this run was to see was seen; what it left is read again by id."""
+        undone = (*outcome.left, *outcome.failed)
+        to_look = {failure.record_id for failure in undone if failure.look}
         again = {
-            failure.record_id: failure
-            for failure in (*outcome.left, *outcome.failed)
+            failure.record_id: dataclasses.replace(failure, look=failure.record_id in to_look)
+            for failure in undone
             if failure.record_id and whole.verdicts.get(failure.record_id) != LEAD_GONE
         }
         values: dict[str, str | None] = {"untold": as_kept(outcome), "seen_once": seen_once}

@@ -170,3 +170,19 @@ def test_new_details_of_a_lead_whose_task_nobody_touched_take_one_look_at_it(sce
     scene.edit(lead, Status="CONTACTED")
     scene.later()
     assert "clickup get_task" not in scene.run().requests
+
+
+def test_a_new_name_reaches_a_task_elsewhere_whose_status_has_no_row(scene: Scene) -> None:
+    """Danger: the task was renamed unseen, so the next run has to look; but its status fails, and that look is lost."""
+    scene.clickup.add_status("review")
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_status(task, "review")
+    assert scene.run().code == 1
+    scene.clickup.rename(task, "Theirs")
+    scene.clickup.archive(task)
+    scene.later(600)
+    scene.edit(lead, Name="New")
+    for _ in range(2):
+        scene.later(600)
+        assert scene.run().code == 1
+    assert scene.clickup.task(task)["name"] == "New"
