@@ -10,7 +10,7 @@ from decisions.rules import Rules
 from models import AnnouncedLeadWrite, AnnouncedTaskWrite, KnownTask, Lead, Link, Notice, NotText
 from status_map import fold
 from text import visible
-from world import UNLISTED, World
+from world import ANOTHER_LIST, UNLISTED, World
 
 MOST_RESTORES = 3
 NEWER_BY_MS = 60_000
@@ -22,7 +22,7 @@ class StatusPair:
 
     `newer`: without a base, ClickUp's status is provably the newer by more than a minute. `doubtful`: one of our own
     writes may or may not have been undone by a person. `undone_on_task`, `undone_on_lead`: the status of such a write
-    that a person undid.
+    that a person undid. `at_home`: the task is in the List of the settings, whose statuses are known.
     """
 
     lead: str | NotText
@@ -33,6 +33,7 @@ class StatusPair:
     doubtful: bool = False
     undone_on_task: str = ""
     undone_on_lead: str = ""
+    at_home: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _since_base(
     c = pair.task
     lead_changed = fold(a) != fold(base[0])
     task_changed = fold(c) != fold(base[1])
-    if task_changed and back is not None and not rules.in_list(base[1]):
+    if task_changed and back is not None and pair.at_home and not rules.in_list(base[1]):
         # The List may have renamed its status: that moves all its tasks, and is nobody's change of one.
         return StatusDecision(
             "the List has the earlier status no more; Airtable stands", task_status=mapped, conflict_winner="airtable"
@@ -229,7 +230,9 @@ def settle(lead: Lead, link: Link, task: KnownTask, world: World) -> tuple[Statu
     if base is None and began is not None:
         newer = bool(world.lead_before.get((lead.id, began - NEWER_BY_MS)))
     undone = (undone_on_task, undone_on_lead)
-    return StatusPair(lead.status, task.status, base, link.restores, newer, doubtful, *undone), link
+    return StatusPair(
+        lead.status, task.status, base, link.restores, newer, doubtful, *undone, task.elsewhere != ANOTHER_LIST
+    ), link
 
 
 def _touched(lead: Lead, link: Link, task: KnownTask, write: AnnouncedTaskWrite, world: World) -> bool | None:

@@ -401,3 +401,15 @@ def test_a_cleared_lead_that_a_renamed_status_of_its_task_fills_is_named(scene: 
     scene.later(90_000)
     assert "the lead's status was empty, and is filled" in scene.run().told(lead)
     assert scene.status(lead) == "CONTACTED"
+
+
+def test_a_status_renamed_in_the_home_list_says_nothing_of_a_task_in_another(scene: Scene) -> None:
+    """Danger: a status is written to it that its List does not have, and it fails in every run."""
+    lead, task = scene.pair("CONTACTED")
+    scene.clickup.set_status(task, "complete")
+    scene.clickup.move(task, scene.clickup.second_list_id)
+    scene.clickup.rename_status("in progress", "doing")
+    scene.settings["STATUS_MAP"] = RENAMED
+    scene.later(90_000)
+    assert scene.run().code == 0
+    assert (scene.status(lead), scene.task_status(task)) == ("QUALIFIED", "complete")
