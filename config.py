@@ -73,7 +73,8 @@ _FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
-_LOOKS_LIKE_TOKEN = re.compile(r"(?<![0-9A-Za-z])(?:pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8})")
+_TOKEN = r"(?:pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8})"
+_LOOKS_LIKE_TOKEN = re.compile(rf"(?<![0-9A-Za-z]){_TOKEN}")
 _TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -134,8 +135,8 @@ class Given:
 
 
 def holds_token(text: str) -> bool:
-    """Whether something in a text looks like an access token of one of the two services."""
-    return bool(_LOOKS_LIKE_TOKEN.search(text))
+    """Whether something in a text looks like an access token of one of the two services, be it glued to a flag."""
+    return bool(re.search(_TOKEN, text))
 
 
 def read(environ: Mapping[str, str], env_file: Path | None = None) -> Given:
@@ -330,7 +331,7 @@ class _Reader:
         """Whether a value holds what looks like a token, or one of those configured."""
         tokens = [self._values[name] for name in _TOKENS if self._values.get(name)]
         held = any(token in value for token in tokens if len(token) >= _SHORTEST_TOKEN)
-        return held or value in tokens or holds_token(value)
+        return held or value in tokens or bool(_LOOKS_LIKE_TOKEN.search(value))
 
     def _checked(self, name: str, fault_of: Callable[[str], str]) -> str:
         value = self._text(name)

@@ -255,8 +255,9 @@ def test_a_token_on_the_command_line_is_not_printed(scene: Scene, flags: tuple[s
         run = scene.run(*flags, token)
         assert (run.code, run.requests) == (2, [])
         assert token[4:20] not in run.messages
-        run = scene.run(*flags, f"/nowhere/{token}")
-        assert (run.code, token[4:20] in run.messages) == (2, False)
+        for glued in (f"/nowhere/{token}", f"-q{token}", f"--key{token}"):
+            run = scene.run(*flags, glued)
+            assert (run.code, token[4:20] in run.messages) == (2, False)
 
 
 def test_an_entry_in_netrc_does_not_replace_the_token(scene: Scene, tmp_path: Path) -> None:
