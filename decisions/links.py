@@ -105,17 +105,13 @@ def _hidden(task_id: str, lead: Lead, index: Index, rules: Rules) -> Undecided:
     cell = f"the lead's '{rules.task_id_field}'"
     its = {former.task_id for former in index.once_its(lead.id)} | {task.id for task in index.bearers.get(lead.id, ())}
     if task_id in its:
-        cure = f"if it is gone for good, create a task in ClickUp by hand and put its id into {cell}: emptying that "
-        cure += "makes no new one"
+        cure = "; if it is gone for good, create a task in ClickUp by hand and put its id into "
+        cure += f"{cell}: emptying that makes no new one"
     elif its:
-        cure = f"or put the right id into {cell}, or empty that"
+        cure = f", or put the right id into {cell}, or empty that"
     else:
-        cure = f"or put the right id into {cell}; emptying that makes a new task, even if this one lives on"
-    return Undecided(
-        task_id,
-        "its task cannot be seen with this token",
-        f"share the task with the token's user{',' if cure.startswith('or') else ';'} {cure}",
-    )
+        cure = f", or put the right id into {cell}; emptying that makes a new task, even if this one lives on"
+    return Undecided(task_id, "its task cannot be seen with this token", f"share the task with the token's user{cure}")
 
 
 def _address_hint(cell: str, rules: Rules) -> str:

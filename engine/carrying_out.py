@@ -270,7 +270,6 @@ class CarryingOut:
         with self._mutex:
             to_tasks = self._task_writes_sent.keys() | self._creates_sent | self._marked
             to_leads = frozenset(self._lead_writes_sent)
-
         planned, sent = (self._to_tasks, self._to_leads), (to_tasks, to_leads)
         return lambda record_id, phase: record_id not in planned[phase - 1] or record_id in sent[phase - 1]
 

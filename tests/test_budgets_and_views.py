@@ -138,6 +138,7 @@ def test_tasks_that_always_fail_stop_nothing_behind_them(direct: DirectScene, mo
     monkeypatch.setattr(direct.sandbox, "carry_out", carry_out)
     run = direct.run()
     assert run.code == 1
+    assert len(run.reasons()) >= 3
     assert set(run.reasons()) <= {each for each, _ in bad}
     assert run.report["stopped"] == "too many writes were in vain"
     assert (direct.status(lead), direct.named_by(new) != "") == ("CONTACTED", True)
