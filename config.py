@@ -73,8 +73,8 @@ _FIELD_ID = re.compile(r"fld[0-9A-Za-z]{14}")
 # Airtable's are pat, 14 letters or digits, a point and 64 hexadecimal digits; ClickUp's pk_, the user's number and 32
 # capitals or digits: https://airtable.com/developers/web/guides/personal-access-tokens,
 # https://developer.clickup.com/docs/authentication. One that was cut while it was copied is one all the same.
-_TOKEN = r"(?:pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8})"
-_LOOKS_LIKE_TOKEN = re.compile(rf"(?<![0-9A-Za-z]){_TOKEN}")
+_EITHER_KIND = r"(?:pat[0-9A-Za-z]{14}\.[0-9A-Za-z]{8}|pk_[0-9]+_[0-9A-Z]{8})"
+_LOOKS_LIKE_TOKEN = re.compile(rf"(?<![0-9A-Za-z]){_EITHER_KIND}")
 _TOKEN_IN_A_NAME = re.compile(r"(pat[0-9A-Za-z]{14}|pk_[0-9]+_).*", re.DOTALL)
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -136,7 +136,7 @@ class Given:
 
 def holds_token(text: str) -> bool:
     """Whether something in a text looks like an access token of one of the two services, be it glued to a flag."""
-    return bool(re.search(_TOKEN, text))
+    return bool(re.search(_EITHER_KIND, text))
 
 
 def read(environ: Mapping[str, str], env_file: Path | None = None) -> Given:
