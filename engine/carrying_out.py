@@ -44,6 +44,7 @@ from models import (
     Notice,
     Outcome,
     Plan,
+    Stray,
     Task,
     UpdateLead,
     UpdateTask,
@@ -345,6 +346,7 @@ class CarryingOut:
                 self.cancel((update.record_id,), _CHANGED)
                 return
             if update.set_marker:
+                self._announce_marker(update)
                 self._tools.clickup.set_marker(update.task_id, update.record_id)
                 self._to_mark.discard(update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
@@ -368,6 +370,12 @@ class CarryingOut:
             self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
+
+    def _announce_marker(self, update: UpdateTask) -> None:
+        """A task that may get a lead's marker counts as one that bears it until it is read again."""
+        if update.record_id in self._claimed:
+            link = self._links[update.record_id]
+            self._state.keep_strays((Stray(link.task_id, link.record_id, link.created),), instead_of=frozenset())
 
     def _is_as_last_seen(self, update: UpdateTask) -> bool:
         """No poll shows a task that was archived or moved since the last full run, nor what people wrote into it."""
@@ -447,6 +455,9 @@ class CarryingOut:
             self._to_mark.discard(update.record_id)  # its link is known without
         elif not sent:
             self.cancel((update.record_id,), "its task could not be marked as its own")
+            if not error.outcome_unknown:  # what it bore before, if anything, it bears still
+                borne = [stray for stray in self._reading.strays() if stray.task_id == update.task_id]
+                self._state.keep_strays(borne, instead_of={update.task_id})
         look = update.set_marker or isinstance(error, NotFound)
         self._fail(Failure(update.record_id, update.task_id, 1, str(error), error.hint, look), error)
 

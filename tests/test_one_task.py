@@ -10,7 +10,10 @@ from sandbox.wire import Answer, Request
 from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 from tests.troubles import (
+    REFUSED_TASK,
     killed_after_the_first,
+    put_elsewhere,
+    refusing,
     run_and_clear,
     run_killed_at,
 )
@@ -73,6 +76,50 @@ def test_a_death_between_a_create_and_the_marker_that_it_dropped_makes_no_second
         scene.later()
     assert len(scene.clickup.tasks()) == 1
     scene.assert_in_step()
+
+
+@pytest.mark.parametrize("put", ["archived", "moved", "private"])
+@pytest.mark.parametrize("trouble", ["death", "500", "reset"])
+def test_a_task_linked_by_hand_that_no_poll_shows_is_not_forgotten_with_the_answer_to_its_marker(
+    direct: DirectScene, trouble: str, put: str
+) -> None:
+    """Danger: the marker arrives without an answer, the cell is emptied, and nothing knows of the task any more."""
+    direct.pair("NEW", name="other")
+    task = direct.clickup.add_task("by hand")
+    lead = direct.lead("NEW", "Ada")
+    direct.set_cell(lead, task)
+    direct.later()
+    if trouble == "death":
+        killed_after_the_first("set_field", direct)
+    else:
+        direct.sandbox.faults.add(trouble, when="after", route="set_field", times=99)
+        assert run_and_clear(direct).code == 1
+    put_elsewhere(direct, task, put) if put != "private" else direct.clickup.make_private(task)
+    direct.set_cell(lead, None)
+    direct.later()
+    run = direct.run()
+    assert direct.clickup.by_marker(lead) == [task]
+    if put == "private":
+        assert lead in {failure["record_id"] for failure in run.report["failed"]}
+    else:
+        assert direct.named_by(lead) == task
+
+
+def test_emptying_the_cell_of_a_lead_whose_task_surely_got_no_marker_makes_one(direct: DirectScene) -> None:
+    """Danger: a marker that ClickUp refused is believed to be there, and the lead waits for that task for ever."""
+    direct.pair("NEW", name="other")
+    task = direct.clickup.add_task("by hand")
+    lead = direct.lead("NEW", "Ada")
+    direct.set_cell(lead, task)
+    direct.later()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct.sandbox, "carry_out", refusing(direct, "POST", REFUSED_TASK, service="clickup"))
+        assert direct.run().code == 1
+    direct.clickup.make_private(task)
+    direct.set_cell(lead, None)
+    direct.later()
+    assert direct.run().code == 0
+    assert direct.named_by(lead) not in {None, "", task}
 
 
 def test_a_lead_renamed_between_its_lost_create_and_the_adoption_brings_its_new_name(scene: Scene) -> None:

@@ -274,6 +274,14 @@ MUTANTS = (
         _replaced(State, "announce_create", _nothing),
     ),
     Mutant(
+        "markers announced to nobody",
+        "a task linked by hand gets its marker without that being announced in the state",
+        "tests/test_one_task.py::"
+        "test_a_task_linked_by_hand_that_no_poll_shows_is_not_forgotten_with_the_answer_to_its_marker",
+        _replaced(CarryingOut, "_announce_marker", _nothing),
+        {"trouble": "death", "put": "archived"},
+    ),
+    Mutant(
         "no time of doubt",
         "a task that is not found at once counts as not created",
         "tests/test_link_table.py::test_a_lost_create_is_certain_only_after_the_time_of_doubt",
