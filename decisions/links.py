@@ -10,7 +10,7 @@ from decisions.rules import Rules
 from decisions.status import without_row
 from models import KnownTask, Lead, Notice, NotText, Stray, TaskGone, UnreadTask, Wanted
 from text import visible
-from world import ANOTHER_LIST, Index, is_record_id, parse_reference
+from world import ANOTHER_LIST, DELETED, Index, is_record_id, parse_reference
 
 _CUSTOM_ADDRESS = re.compile(r"https://app\.clickup\.com/t/\d+/[^/?#\s]+/?(?:[?#]\S*)?")
 
@@ -243,8 +243,10 @@ def _not_complete(task_id: str) -> Undecided:
 def link_notices(lead: Lead, found: Linked | Adopted, index: Index) -> Iterator[Notice]:
     """What people should be told of a lead's task, and of others that bear the lead's marker."""
     task = found.task
+    link = index.world.links.get(lead.id)
+    former = link.task_id if link is not None and link.elsewhere != DELETED else ""
     for other in index.bearers.get(lead.id, ()):
-        if other.id != task.id and other.fresh:
+        if other.id != task.id and (other.fresh or other.id == former):
             text = f"this task bears the marker of a lead whose task is {task.id}; it is left alone"
             yield Notice(lead.id, other.id, text)
     if task.elsewhere and task.fresh and index.world.full:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.scene import Scene
+from tests.troubles import ELSEWHERE, put_elsewhere
 
 
 def test_an_empty_cell_and_a_task_with_the_leads_marker_is_adopted(scene: Scene) -> None:
@@ -341,6 +342,26 @@ def test_of_several_tasks_with_one_marker_and_none_named_the_oldest_counts(scene
     assert scene.named_by(lead) == old
     assert new in {notice["task_id"] for notice in run.report["notices"]}
     assert scene.clickup.by_marker(lead) == [old, new]
+
+
+@pytest.mark.parametrize("where", ["listed", "archived", "moved", "private"])
+def test_the_former_task_of_a_lead_that_a_person_links_to_another_is_named(scene: Scene, where: str) -> None:
+    """Danger: rows are merged by hand, and what happens to the first row's task passes without a word from then on."""
+    kept, former = scene.pair("NEW", name="Ada")
+    merged, task = scene.pair("NEW", name="Ada L.")
+    if where in ELSEWHERE:
+        put_elsewhere(scene, former, where)
+    if where == "private":
+        scene.clickup.make_private(former)
+    scene.later(600)
+    scene.run("--full")
+    scene.set_cell(kept, task)
+    scene.airtable.delete(merged)
+    scene.later()
+    run = scene.run()
+    notices = {(notice["record_id"], notice["task_id"]) for notice in run.report["notices"]}
+    assert (kept, former) in notices
+    assert scene.clickup.by_marker(kept) == sorted([former, task])
 
 
 def test_a_marker_that_names_a_missing_lead_is_reported_and_the_task_never_touched(scene: Scene) -> None:
