@@ -273,9 +273,9 @@ class _Program:
     def _copy(self, settings: Settings, turn: int) -> State:
         """The state as a run with these flags would have it."""
         with contextlib.ExitStack() as on_failure:
-            state = State.copy(settings.state_file, turn=turn)
-            on_failure.callback(state.close)
             try:
+                state = State.copy(settings.state_file, turn=turn)
+                on_failure.callback(state.close)
                 self._bind(settings, state, turn)
             except NotThisState as error:
                 if not self._flags.force:

@@ -190,13 +190,18 @@ class State:
         """Open or create the file, with mode 0600; a new one knows of `turn`, that of the last run.
 
         `lost`: if there is none, the one of an earlier run was lost. Raises StateError where it is damaged, of another
-        version, no state file at all, or cannot be written.
+        version, no state file at all, or cannot be written; NotThisState where a -wal file lies beside an older one.
         """
         _create_private(path)
+        _refuse_wal_of_another(path, turn)
+        killed = _wal(path).exists()
         with _closed_on_failure(path, str(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            return cls._prepared(connection, str(path), turn, lost=lost)
+            state = cls._prepared(connection, str(path), turn, lost=lost)
+            if killed:  # what it left goes into the file itself, which so never is more than one turn behind
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return state
 
     @classmethod
     def copy(cls, path: Path, *, turn: int = 0, set_aside: bool = False) -> State:
@@ -205,6 +210,8 @@ class State:
         Where there is none, or it is taken as set aside, it knows of `turn`, that of the last run. Raises StateError
         as `open` does.
         """
+        if not set_aside:
+            _refuse_wal_of_another(path, turn)
         with _closed_on_failure(":memory:", str(path)) as connection:
             if not set_aside and path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect_to_read(path)) as source:
@@ -327,11 +334,7 @@ class State:
         It came from a backup, or the disk has lost what it had confirmed. Raises NotThisState.
         """
         if int(self.value("turn") or 0) < turn:
-            raise NotThisState(
-                f"{self._where} is older than the last run: what that run read and wrote is not in it",
-                "did it come from a backup? Delete it, but not the .lock file beside it: the next run finds every task "
-                "again, and names the pairs that disagree. --force sets it aside and does that at once",
-            )
+            raise _older(self._where)
 
     def begin_turn(self, lock: Lock, whose: str) -> None:
         """Count this run: here first, so that the lock never knows of more than this file. Raises StateError."""
@@ -657,6 +660,38 @@ def _unusable(where: str, error: sqlite3.Error | UnicodeDecodeError) -> StateErr
     )
 
 
+def _older(where: str) -> NotThisState:
+    return NotThisState(
+        f"{where} is older than the last run: what that run read and wrote is not in it",
+        "did it come from a backup? Delete it, but not the .lock file beside it: the next run finds every task "
+        "again, and names the pairs that disagree. --force sets it aside and does that at once",
+    )
+
+
+def _wal(path: Path) -> Path:
+    return _beside(Path(os.path.realpath(path)), "-wal")
+
+
+def _refuse_wal_of_another(path: Path, turn: int) -> None:
+    """SQLite takes what a killed run left in the -wal file into whatever file stands beside it, also into one from a
+    backup, which then has that run's turn and none of what the runs before it knew. Raises NotThisState."""
+    if _wal(path).exists():
+        known = _turn_without_wal(Path(os.path.realpath(path)))
+        if known is not None and known < turn - 1:
+            raise _older(str(path))
+
+
+def _turn_without_wal(real: Path) -> int | None:
+    """The turn in the file alone (https://www.sqlite.org/uri.html#uriimmutable); None where it has none to be read."""
+    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
+        connection = sqlite3.connect(f"{real.as_uri()}?mode=ro&immutable=1", uri=True, timeout=0)
+        with contextlib.closing(connection):
+            row = connection.execute("SELECT value FROM meta WHERE name = 'turn'").fetchone()
+            if row is not None and row[0] == _sealed("turn", str(row[0])[_SEAL:]):
+                return int(row[0][_SEAL:])
+    return None
+
+
 def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
@@ -686,7 +721,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     Where there is none, one that may write leaves nothing behind; one that may not would leave an empty -wal file.
     """
     real = Path(os.path.realpath(path))
-    if not _beside(real, "-wal").exists():
+    if not _wal(real).exists():
         return _connect(real)
     return sqlite3.connect(f"{real.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
 

@@ -127,6 +127,35 @@ def test_a_state_from_a_backup_is_told_and_what_disagrees_is_named(scene: Scene,
     assert scene.quiet().code == 0
 
 
+@pytest.mark.parametrize("cure", ["delete", "force"])
+def test_a_backup_put_in_the_place_of_a_killed_runs_state_is_told_though_that_runs_log_lies_beside_it(
+    scene: Scene, cure: str
+) -> None:
+    """Danger: SQLite works the log into the old file, which then has the last run's turn, and old links."""
+    leads = some_pairs(scene)
+    old = scene.state_file.read_bytes()
+    scene.edit(leads[0], Status="CONTACTED")
+    assert scene.run().code == 0
+    with contextlib.closing(sqlite3.connect(scene.state_file, isolation_level=None)) as reader:
+        reader.execute("BEGIN").execute("SELECT * FROM meta").fetchall()  # its end would work the log in
+        assert scene.run().code == 0
+        log = beside(scene, "-wal").read_bytes()
+    scene.state_file.write_bytes(old)
+    beside(scene, "-wal").write_bytes(log)
+    scene.later()
+    scene.edit(leads[0], Status="NEW")
+    for flags in ((), ("--dry-run",), ("--check",), ("--explain", leads[0]), ()):
+        assert_refused(scene, scene.run(*flags), "is older than the last run")
+    assert scene.run("--dry-run", "--force").code == 0
+    if cure == "delete":
+        scene.state_file.unlink()
+    run = scene.run(*(["--force"] if cure == "force" else []))
+    assert (run.code, run.report["phase_1"]["created"]) == (0, 0)
+    assert {conflict["record_id"] for conflict in run.report["conflicts"]} == {leads[0]}
+    scene.assert_in_step()
+    assert scene.quiet().code == 0
+
+
 def test_a_run_that_dies_between_its_turn_in_the_state_and_in_the_lock_leaves_no_older_state(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
