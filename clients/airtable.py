@@ -38,6 +38,7 @@ _HINT_ACCESS = (
     "and schema.bases:read and this base in its access list, and its owner the right to edit"
 )
 _HINT_QUOTA = "the workspace's API calls of this month are spent: wait for the next month or upgrade the plan"
+_HINT_PLAN = "a quota of the plan is spent: upgrade it, or wait until it is renewed"
 _HINTS = {
     "UNKNOWN_FIELD_NAME": "the table has no such field: check the field names in the settings",
     "INVALID_MULTIPLE_CHOICE_OPTIONS": "add this option to the select field in Airtable, or correct STATUS_MAP",
@@ -60,6 +61,8 @@ def explain(status: int, body: Any) -> Verdict:
     """
     code, message = _code_and_message(body)
     hint = _HINTS.get(code, "")
+    if status == 402:
+        return Verdict(QuotaSpent, code, message, _HINT_PLAN)
     if status == 429:
         if "BILLING" in code:
             return Verdict(QuotaSpent, code, message, _HINT_QUOTA)

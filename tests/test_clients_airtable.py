@@ -348,6 +348,8 @@ def test_one_bad_record_refuses_its_batch_and_changes_nothing(stand_in: tuple[Ai
     ("status", "body", "kind", "code"),
     [
         (401, {"error": {"type": "AUTHENTICATION_REQUIRED", "message": "x"}}, AuthError, "AUTHENTICATION_REQUIRED"),
+        (402, {"error": {"type": "PAYMENT_REQUIRED", "message": "x"}}, QuotaSpent, "PAYMENT_REQUIRED"),
+        (402, None, QuotaSpent, ""),
         (403, {"error": {"type": "INVALID_PERMISSIONS", "message": "x"}}, NotFound, "INVALID_PERMISSIONS"),
         (403, {"error": {"type": "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND"}}, NotFound, "INVALID_PERMISSIONS_OR_"),
         (404, {"error": "NOT_FOUND"}, NotFound, "NOT_FOUND"),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.wire import Answer
 from tests.campaign.load import MixedLoad
 from tests.scene import Scene
+from tests.troubles import refusing
 
 FREE_USES = 60
 
@@ -217,6 +219,26 @@ def test_a_spent_month_stops_the_run_at_once_and_the_next_month_goes_on(tmp_path
     spend_month(scene, None)
     load.settle(run)
     scene.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_any_other_quota_of_the_plan_that_is_spent_stops_the_run_as_well(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Danger: it is taken for a wrong setting, or for ten bad records that are sent one by one."""
+    scene.pair("NEW", name="other")
+    leads = [scene.lead("NEW") for _ in range(3)]
+    spent = Answer(402, {"error": {"type": "PAYMENT_REQUIRED", "message": "Payment Required"}})
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.sandbox, "carry_out", refusing(scene, method, spent, service="airtable"))
+        run = scene.run()
+    assert run.code == 3
+    assert "upgrade it" in run.messages + str(run.report)
+    assert run.requests.count("airtable update_records") <= 1
+    scene.later()
+    assert scene.run().code == 0
+    for lead in leads:
+        scene.assert_linked(lead, scene.named_by(lead))
 
 
 # --- a token revoked in mid-run ---------------------------------------------------------------------------------------
