@@ -138,7 +138,9 @@ class Lock:
             self._held.execute("COMMIT")
         except sqlite3.Error as error:
             raise StateError(
-                f"{self._path}: {error}", f"check the free space of its disk; if there is some, {_LOCK_HINT}"
+                f"{self._path}: {error}",
+                "check the folder's permissions and the free space of its disk; if nothing is wrong with them, "
+                + _LOCK_HINT,
             ) from error
 
     def release(self) -> None:
