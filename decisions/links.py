@@ -84,11 +84,22 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
         return Undecided(named, task.error, task.hint, task.left)
     if not isinstance(task, KnownTask):
         return _not_complete(named) if _short(index) else Wanted(tasks=frozenset({named}))
+    former = _former(lead, named, index)
+    if former is not None:
+        return Wanted(tasks=frozenset({former}))
     if task.marker == lead.id:
         return Linked(task)
     if not is_record_id(task.marker):
         return _claim(lead, task, index, rules)
     return _named_with_foreign_marker(lead, task, index, rules)
+
+
+def _former(lead: Lead, named: str, index: Index) -> str | None:
+    """The task that the lead had before it named this one, if it has yet to be read: it may still bear the marker."""
+    link = index.world.links.get(lead.id)
+    if link is None or link.elsewhere == DELETED or link.task_id == named or _short(index):
+        return None
+    return link.task_id if index.world.tasks.get(link.task_id) is None else None
 
 
 _NOT_RECREATED = "its task was deleted in ClickUp, and it gets no new one: it is not in AIRTABLE_VIEW"
@@ -243,10 +254,8 @@ def _not_complete(task_id: str) -> Undecided:
 def link_notices(lead: Lead, found: Linked | Adopted, index: Index) -> Iterator[Notice]:
     """What people should be told of a lead's task, and of others that bear the lead's marker."""
     task = found.task
-    link = index.world.links.get(lead.id)
-    former = link.task_id if link is not None and link.elsewhere != DELETED else ""
     for other in index.bearers.get(lead.id, ()):
-        if other.id != task.id and (other.fresh or other.id == former):
+        if other.id != task.id and other.fresh:
             text = f"this task bears the marker of a lead whose task is {task.id}; it is left alone"
             yield Notice(lead.id, other.id, text)
     if task.elsewhere and task.fresh and index.world.full:
