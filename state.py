@@ -40,6 +40,8 @@ _FEW_PAGES = 256
 _MOMENT_SECONDS = 0.2
 _SEAL = 8
 _TABLE_ID = "table_id"
+_TURN = "turn"
+_IN_FILE = "turn_in_file"
 
 # SQLite has no checksums: neither a changed bit nor a page in the place of another is damage to it. So the last column
 # of each row that decides anything is a checksum over its table's name and its other columns. The history of runs only
@@ -195,15 +197,11 @@ class State:
         version, no state file at all, or cannot be written; NotThisState where a -wal file lies beside an older one.
         """
         _create_private(path)
-        _refuse_wal_of_another(path, turn)
-        killed = _wal(path).exists()
+        _refuse_wal_of_another(path)
         with _closed_on_failure(path, str(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            state = cls._prepared(connection, str(path), turn, lost=lost)
-            if killed:  # what it left goes into the file itself, which so never is more than one turn behind
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return state
+            return cls._prepared(connection, str(path), turn, lost=lost)
 
     @classmethod
     def copy(cls, path: Path, *, turn: int = 0, set_aside: bool = False) -> State:
@@ -213,7 +211,7 @@ class State:
         as `open` does.
         """
         if not set_aside:
-            _refuse_wal_of_another(path, turn)
+            _refuse_wal_of_another(path)
         with _closed_on_failure(":memory:", str(path)) as connection:
             if not set_aside and path.exists() and path.stat().st_size:
                 with contextlib.closing(_connect_to_read(path)) as source:
@@ -231,7 +229,7 @@ class State:
                 connection.execute(f"PRAGMA user_version={VERSION}")
                 connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
                 state._set("lost", "1" if lost else None)
-                state._set("turn", str(turn))
+                state._set(_TURN, str(turn))
             return state
         state._examine()
         return state
@@ -254,8 +252,7 @@ class State:
         if self._pragma("page_count") <= _FEW_PAGES:
             self.examine_whole()
         with self._transaction():  # a read-only file or a full disk is told before anything else is done
-            self._set("opened", "")
-            self._db.execute("DELETE FROM meta WHERE name = 'opened'")
+            self._set(_IN_FILE, str(_in_file_alone(Path(self._where)) or 0))
 
     def examine_whole(self) -> None:
         """Read the whole file for damage; opening does it by itself where that takes no time. Raises StateError.
@@ -335,13 +332,13 @@ class State:
 
         It came from a backup, or the disk has lost what it had confirmed. Raises NotThisState.
         """
-        if int(self.value("turn") or 0) < turn:
+        if int(self.value(_TURN) or 0) < turn:
             raise _older(self._where)
 
     def begin_turn(self, lock: Lock, whose: str) -> None:
         """Count this run: here first, so that the lock never knows of more than this file. Raises StateError."""
-        turn = max(int(self.value("turn") or 0), lock.last_turn(whose)) + 1
-        self.keep_values({"turn": str(turn)})
+        turn = max(int(self.value(_TURN) or 0), lock.last_turn(whose)) + 1
+        self.keep_values({_TURN: str(turn)})
         lock.keep_turn(whose, turn)
 
     # --- links
@@ -638,6 +635,7 @@ def _checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):0{_SEAL}x}"
 
 
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "Could not decode")
 _DAMAGED_HINT = (
     "move the file away, but not the .lock file beside it: the next run finds every task again by the two ids and "
@@ -674,24 +672,36 @@ def _wal(path: Path) -> Path:
     return _beside(Path(os.path.realpath(path)), "-wal")
 
 
-def _refuse_wal_of_another(path: Path, turn: int) -> None:
-    """SQLite takes what a killed run left in the -wal file into whatever file stands beside it, also into one from a
-    backup, which then has that run's turn and none of what the runs before it knew. Raises NotThisState."""
-    if _wal(path).exists():
-        known = _turn_without_wal(Path(os.path.realpath(path)))
-        if known is not None and known < turn - 1:
+def _refuse_wal_of_another(path: Path) -> None:
+    """SQLite works the -wal file that a killed run left into whatever file stands beside it.
+
+    One from a backup would then have that run's turn, and none of what the runs before it knew. But the turn in the
+    file alone never goes back, and whoever writes notes first where it stands. Raises NotThisState.
+    """
+    if not _wal(path).exists():
+        return
+    alone = _in_file_alone(path)
+    with contextlib.suppress(*_UNREADABLE), contextlib.closing(_connect_to_read(path)) as connection:
+        noted = _number_in(connection, _IN_FILE)
+        if alone is not None and noted is not None and alone < noted:
             raise _older(str(path))
 
 
-def _turn_without_wal(real: Path) -> int | None:
-    """The turn in the file alone (https://www.sqlite.org/uri.html#uriimmutable); None where it has none to be read."""
-    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
-        connection = sqlite3.connect(f"{real.as_uri()}?mode=ro&immutable=1", uri=True, timeout=0)
-        with contextlib.closing(connection):
-            row = connection.execute("SELECT value FROM meta WHERE name = 'turn'").fetchone()
-            if row is not None and row[0] == _sealed("turn", str(row[0])[_SEAL:]):
-                return int(row[0][_SEAL:])
+def _in_file_alone(path: Path) -> int | None:
+    """The turn in the file without the -wal file beside it, None where there is none to be read.
+
+    https://www.sqlite.org/uri.html#uriimmutable
+    """
+    address = f"{Path(os.path.realpath(path)).as_uri()}?mode=ro&immutable=1"
+    with contextlib.suppress(*_UNREADABLE), contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+        return _number_in(connection, _TURN)
     return None
+
+
+def _number_in(connection: sqlite3.Connection, name: str) -> int | None:
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    text = "" if row is None else str(row[0])[_SEAL:]
+    return int(text) if text and row[0] == _sealed(name, text) else None
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -156,6 +156,27 @@ def test_a_backup_put_in_the_place_of_a_killed_runs_state_is_told_though_that_ru
     assert scene.quiet().code == 0
 
 
+def test_a_reader_that_never_lets_the_log_be_worked_in_and_dies_makes_no_older_state(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Danger: somebody has the state open for days; the file alone is many runs behind, and counts as a backup."""
+    leads = some_pairs(scene)
+    left = tmp_path / "left"
+    left.mkdir()
+    with contextlib.closing(sqlite3.connect(scene.state_file, isolation_level=None)) as reader:
+        reader.execute("BEGIN").execute("SELECT * FROM meta").fetchall()
+        for status in ("CONTACTED", "NEW", "CONTACTED", "NEW"):
+            scene.edit(leads[0], Status=status)
+            assert scene.run().code == 0
+            scene.later()
+        for ending in ("", "-wal", ".lock"):
+            shutil.copy(beside(scene, ending), left / f"state.sqlite3{ending}")
+    settings = {"SYNC_STATE_FILE": str(left / "state.sqlite3")}
+    assert scene.run("--dry-run", **settings).code == 0
+    for _ in range(2):
+        assert scene.run(**settings).code == 0
+
+
 def test_a_run_that_dies_between_its_turn_in_the_state_and_in_the_lock_leaves_no_older_state(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
