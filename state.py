@@ -251,8 +251,7 @@ class State:
             raise _damaged(self._where)
         if self._pragma("page_count") <= _FEW_PAGES:
             self.examine_whole()
-        with self._transaction():  # a read-only file or a full disk is told before anything else is done
-            self._set(_IN_FILE, str(_in_file_alone(Path(self._where)) or 0))
+        self.keep_values({})  # a read-only file or a full disk is told before anything else is done
 
     def examine_whole(self) -> None:
         """Read the whole file for damage; opening does it by itself where that takes no time. Raises StateError.
@@ -286,14 +285,18 @@ class State:
     def keep_values(self, values: Mapping[str, str | None]) -> None:
         """Remember texts; None forgets one."""
         with self._transaction():
-            for name, value in values.items():
-                self._set(name, value)
+            self._set_all(values)
 
     def forget_value(self, name: str, value: str) -> None:
         """Forget a text, if it is still this one."""
         with self._transaction():
             if self.value(name) == value:
                 self._set(name, None)
+
+    def _set_all(self, values: Mapping[str, str | None]) -> None:
+        """SQLite works the log into the file in mid-run as well, so where the file stands is noted each time."""
+        for name, value in {**values, _IN_FILE: str(_in_file_alone(Path(self._where)) or 0)}.items():
+            self._set(name, value)
 
     def _set(self, name: str, value: str | None) -> None:
         if value is None:
@@ -470,7 +473,10 @@ class State:
     def _remember_losers(self, links: Iterable[Link]) -> None:
         """A lead loses its link where its task becomes another's; nothing else shows that it is to be decided anew."""
         taken = {link.task_id: link.record_id for link in links}
-        losers = {row[0]: row[1] for row in self._rows_where("links", "task_id", taken) if row[0] != taken[row[1]]}
+        holders = list(self._rows_where("links", "task_id", taken))
+        if any(row[1] not in taken for row in holders):  # the index belongs to another state than its table
+            raise _damaged(self._where)
+        losers = {row[0]: row[1] for row in holders if row[0] != taken[row[1]]}
         known = {row[0] for row in self._rows_where("unfinished", "record_id", losers)}
         for table in ("announced_task_writes", "announced_lead_writes"):
             query = f"DELETE FROM {table} WHERE record_id = ? AND task_id = ?"  # noqa: S608 - only names of ours
@@ -500,8 +506,7 @@ class State:
             self._db.execute("DELETE FROM unfinished")
             rows = ((f.record_id, f.task_id, f.phase, f.error, f.hint, int(f.look)) for f in unfinished)
             self._keep("unfinished", rows)
-            for name, value in values.items():
-                self._set(name, value)
+            self._set_all(values)
 
     # --- what runs sent
 

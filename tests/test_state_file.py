@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
+import re
 import shutil
 import sqlite3
 import stat
@@ -17,7 +19,9 @@ from typing import Any
 import pytest
 
 import state
-from state import VERSION, Lock
+from errors import StateError
+from models import Link
+from state import VERSION, Lock, State
 from tests.campaign.damage import Cut, Damage, cases, play, play_cut
 from tests.scene import Run, Scene
 
@@ -154,6 +158,27 @@ def test_a_backup_put_in_the_place_of_a_killed_runs_state_is_told_though_that_ru
     assert {conflict["record_id"] for conflict in run.report["conflicts"]} == {leads[0]}
     scene.assert_in_step()
     assert scene.quiet().code == 0
+
+
+def test_a_backup_of_exactly_the_run_before_is_told_beside_a_log_that_was_worked_in_in_mid_run(scene: Scene) -> None:
+    """Danger: what the log holds since then fits no file but its own, and what is read is a mixture of two states."""
+    leads = some_pairs(scene)
+    old = scene.state_file.read_bytes()
+    scene.edit(leads[0], Status="CONTACTED")
+    other = sqlite3.connect(scene.state_file, isolation_level=None, check_same_thread=False)
+    with contextlib.closing(other):
+
+        def work_in() -> None:  # SQLite does it by itself after a thousand pages
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            other.execute("BEGIN").execute("SELECT * FROM meta").fetchall()  # or the run's end would do it again
+
+        scene.sandbox.faults.before("update_task", work_in)
+        assert scene.run().code == 0
+        log = beside(scene, "-wal").read_bytes()
+    scene.state_file.write_bytes(old)
+    beside(scene, "-wal").write_bytes(log)
+    for flags in ((), ("--dry-run",), ("--explain", leads[0]), ()):
+        assert_refused(scene, scene.run(*flags), "is older than the last run")
 
 
 def test_a_reader_that_never_lets_the_log_be_worked_in_and_dies_makes_no_older_state(
@@ -556,6 +581,35 @@ def test_a_changed_value_in_any_row_that_decides_something_is_told(scene: Scene,
     assert changed > 0
     run = scene.run("--full")
     assert_refused(scene, run, "is damaged")
+
+
+def test_pages_of_an_index_in_each_others_place_crash_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite then finds the link of another task than the one that was asked for."""
+    monkeypatch.setattr(state, "_FEW_PAGES", 0)  # a large file is not read whole by a run that is not full
+    tasks = [f"86{random.Random(number).randrange(10**7):07}" for number in range(500)]
+    path = tmp_path / "state.sqlite3"
+    with contextlib.closing(State.open(path)) as file:
+        file.settle(links=[_bare_link(f"rec{number:014}", task) for number, task in enumerate(tasks)])
+    content = path.read_bytes()
+    size = int.from_bytes(content[16:18], "big")
+    pages = [content[start : start + size] for start in range(0, len(content), size)]
+    in_index = [number for number, page in enumerate(pages) if re.search(rb"86\d{7}rec\d{14}", page)]
+    told = 0
+    for seed in range(30):
+        chance = random.Random(seed)
+        moved = chance.sample(in_index, 3)
+        places = dict(zip(moved, moved[1:] + moved[:1], strict=True))
+        path.write_bytes(b"".join(pages[places.get(number, number)] for number in range(len(pages))))
+        with contextlib.closing(State.open(path)) as file:
+            try:
+                file.settle(links=[_bare_link(f"recNEW{task}00", task) for task in chance.sample(tasks, 50)])
+            except StateError as error:
+                told += "is damaged" in str(error)
+    assert told
+
+
+def _bare_link(lead: str, task: str) -> Link:
+    return Link(lead, task, None, "", "", "", "", "", "", "", created=0)
 
 
 # --- only looked at ---------------------------------------------------------------------------------------------------

@@ -178,6 +178,19 @@ def _no(*_: object) -> bool:
     return False
 
 
+def _noted_at_the_beginning() -> Patch:
+    """Values that are not none are kept without that note."""
+    set_all = State._set_all
+
+    def plain(self: State, values: Mapping[str, str | None]) -> None:
+        for name, value in values.items():
+            self._set(name, value)
+        if not values:
+            set_all(self, values)
+
+    return mock.patch.object(State, "_set_all", plain)
+
+
 def _all_asked_for(reading: Reading) -> frozenset[str]:
     return frozenset(reading.tasks)
 
@@ -305,6 +318,21 @@ MUTANTS = (
         "tests/test_state_file.py::test_a_state_from_a_backup_is_told_and_what_disagrees_is_named",
         _replaced(Lock, "last_turn", lambda *_: 0),
         {"cure": "delete"},
+    ),
+    Mutant(
+        "another's log worked in",
+        "the -wal file that a killed run left is used with whatever state file stands beside it",
+        "tests/test_state_file.py::"
+        "test_a_backup_put_in_the_place_of_a_killed_runs_state_is_told_though_that_runs_log_lies_beside_it",
+        _replaced(state, "_refuse_wal_of_another", _nothing),
+        {"cure": "delete"},
+    ),
+    Mutant(
+        "where the file stands noted once",
+        "which turn stands in the state file alone is noted at the beginning of a run only",
+        "tests/test_state_file.py::"
+        "test_a_backup_of_exactly_the_run_before_is_told_beside_a_log_that_was_worked_in_in_mid_run",
+        _noted_at_the_beginning,
     ),
     Mutant(
         "no checksums",
