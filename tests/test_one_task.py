@@ -94,7 +94,10 @@ def test_a_task_linked_by_hand_that_no_poll_shows_is_not_forgotten_with_the_answ
     else:
         direct.sandbox.faults.add(trouble, when="after", route="set_field", times=99)
         assert run_and_clear(direct).code == 1
-    put_elsewhere(direct, task, put) if put != "private" else direct.clickup.make_private(task)
+    if put == "private":
+        direct.clickup.make_private(task)
+    else:
+        put_elsewhere(direct, task, put)
     direct.set_cell(lead, None)
     direct.later()
     run = direct.run()
