@@ -201,6 +201,7 @@ class State:
         with _closed_on_failure(path, str(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")  # `_in_file_alone` must not read a turn in a page set free
             return cls._prepared(connection, str(path), turn, lost=lost)
 
     @classmethod
@@ -618,13 +619,21 @@ def _refuse_odd_files(state_file: Path) -> None:
     has a lock and a journal there as well, so that runs do not see each other
     (https://www.sqlite.org/howtocorrupt.html). Raises StateError."""
     for path in sorted(files_beside(state_file)):
-        if path.exists() and not path.is_file():
+        if _is_no_file(path):
             raise StateError(f"{path} is no file, and one of the state file's own belongs there", "move it away")
     real = Path(os.path.realpath(state_file))
     if real.exists() and real.stat().st_nlink > 1:
         raise StateError(f"{real} has a second name, a hard link", "delete the other name, or make it a copy")
     if os.path.ismount(real):
         raise StateError(f"{real} is mounted by itself, without what belongs beside it", "mount its folder instead")
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something is there that is no file. Asked once: SQLite deletes files when another run ends."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False  # what may not be looked at is told by whoever opens it
 
 
 def _seal_of(table: str, row: tuple[Any, ...]) -> str:
@@ -685,9 +694,9 @@ def _refuse_wal_of_another(path: Path) -> None:
     """
     if not _wal(path).exists():
         return
-    alone = _in_file_alone(path)
     with contextlib.suppress(*_UNREADABLE), contextlib.closing(_connect_to_read(path)) as connection:
-        noted = _number_in(connection, _IN_FILE)
+        noted = _number_in(connection, _IN_FILE)  # before the other: where a run is at work, both may rise
+        alone = _in_file_alone(path)
         if alone is not None and noted is not None and alone < noted:
             raise _older(str(path))
 

@@ -181,6 +181,66 @@ def test_a_backup_of_exactly_the_run_before_is_told_beside_a_log_that_was_worked
         assert_refused(scene, scene.run(*flags), "is older than the last run")
 
 
+def test_a_look_while_one_run_ends_and_the_next_begins_finds_no_older_state(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: a dry run beside the cron job tells people to delete a sound state file."""
+    some_pairs(scene)
+    at_work = [State.open(scene.state_file)]
+    in_file_alone = state._in_file_alone
+
+    def meanwhile(path: Path) -> int | None:
+        turn = in_file_alone(path)
+        monkeypatch.undo()
+        at_work[0].keep_values({"turn": "2"})
+        at_work[0].close()
+        at_work[0] = State.open(path)
+        return turn
+
+    monkeypatch.setattr(state, "_in_file_alone", meanwhile)
+    State.copy(scene.state_file).close()
+    at_work[0].close()
+
+
+def test_a_file_of_sqlites_own_that_vanishes_as_another_run_ends_is_no_odd_file(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_pairs(scene)
+    log = beside(scene, "-wal")
+    log.touch()
+    exists = Path.exists
+
+    def deleted_behind_it(path: Path) -> bool:
+        answer = exists(path)
+        if path == log:
+            log.unlink(missing_ok=True)
+        return answer
+
+    monkeypatch.setattr(Path, "exists", deleted_behind_it)
+    assert scene.run().code == 0
+
+
+def test_what_the_state_has_forgotten_is_not_in_the_file_whatever_sqlite_was_built_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: a run dies while its log is worked in, and an old turn is read in a page that the new root points to."""
+    connect = state._connect
+
+    def built_otherwise(path: Path | str) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA secure_delete=OFF")
+        return connection
+
+    monkeypatch.setattr(state, "_connect", built_otherwise)
+    path = tmp_path / "state.sqlite3"
+    with contextlib.closing(State.open(path)) as file:
+        file.keep_values({"told": "SECRETLY" * 2000})
+    assert b"SECRETLY" in path.read_bytes()
+    with contextlib.closing(State.open(path)) as file:
+        file.keep_values({"told": None})
+    assert b"SECRETLY" not in path.read_bytes()
+
+
 def test_a_reader_that_never_lets_the_log_be_worked_in_and_dies_makes_no_older_state(
     scene: Scene, tmp_path: Path
 ) -> None:
