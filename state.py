@@ -702,12 +702,8 @@ def _refuse_wal_of_another(path: Path) -> None:
 
 
 def _in_file_alone(path: Path) -> int | None:
-    """The turn in the file without the -wal file beside it, None where there is none to be read.
-
-    https://www.sqlite.org/uri.html#uriimmutable
-    """
-    address = f"{Path(os.path.realpath(path)).as_uri()}?mode=ro&immutable=1"
-    with contextlib.suppress(*_UNREADABLE), contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+    """The turn in the file without the -wal file beside it, None where there is none to be read."""
+    with contextlib.suppress(*_UNREADABLE), contextlib.closing(_connect_to_file_alone(path)) as connection:
         return _number_in(connection, _TURN)
     return None
 
@@ -744,12 +740,18 @@ def _connect(path: Path | str) -> sqlite3.Connection:
 def _connect_to_read(path: Path) -> sqlite3.Connection:
     """A connection that leaves the file as it is, also where a killed run has left a -wal file to be worked in.
 
-    Where there is none, one that may write leaves nothing behind; one that may not would leave an empty -wal file.
+    Where there is none, one that may write leaves nothing behind; one that may not would leave an empty -wal file,
+    in which no run could write.
     """
     real = Path(os.path.realpath(path))
-    if not _wal(real).exists():
-        return _connect(real)
-    return sqlite3.connect(f"{real.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
+    if _wal(real).exists():
+        return sqlite3.connect(f"{real.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
+    return _connect(real) if os.access(real, os.W_OK) else _connect_to_file_alone(real)
+
+
+def _connect_to_file_alone(path: Path) -> sqlite3.Connection:
+    """A connection that reads nothing but the file itself (https://www.sqlite.org/uri.html#uriimmutable)."""
+    return sqlite3.connect(f"{Path(os.path.realpath(path)).as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 @contextlib.contextmanager

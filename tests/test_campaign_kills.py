@@ -332,10 +332,6 @@ def test_a_folder_in_the_place_of_the_state_file_is_told_before_the_first_write(
 
 @pytest.mark.parametrize("what", ["folder", "state file"])
 def test_what_is_read_only_is_told_before_the_first_write(what: str, scene: Scene) -> None:
-    """The superuser may write everywhere, unless that power is taken away."""
-    powerless = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-    if os.geteuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("run as the superuser, and setpriv is not there")
     backfill(scene, 1)
     folder = scene.folder / "kept"
     folder.mkdir()
@@ -344,16 +340,34 @@ def test_what_is_read_only_is_told_before_the_first_write(what: str, scene: Scen
         folder.chmod(0o500)
     else:
         (folder / "state.sqlite3").touch(0o400)
-    command = [sys.executable, "-m", "main"]
-    process = subprocess.Popen(
-        [*powerless, *command] if os.geteuid() == 0 else command,
+    _refused_before_the_first_write(scene, powerless(scene), "SYNC_STATE_FILE")
+    folder.chmod(0o700)
+
+
+def test_a_look_at_a_read_only_state_leaves_nothing_that_later_runs_cannot_write(scene: Scene) -> None:
+    backfill(scene, 1)
+    assert ended(powerless(scene))[0] == 0
+    before = set(scene.folder.iterdir())
+    scene.state_file.chmod(0o400)
+    assert ended(powerless(scene, "--dry-run"))[0] == 0
+    assert set(scene.folder.iterdir()) == before
+    scene.state_file.chmod(0o600)
+    assert ended(powerless(scene))[0] == 0
+
+
+def powerless(scene: Scene, *flags: str) -> subprocess.Popen[str]:
+    """A run of somebody who may not write everywhere: the superuser may, unless that power is taken away."""
+    taken_away = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("run as the superuser, and setpriv is not there")
+    command = [sys.executable, "-m", "main", *flags]
+    return subprocess.Popen(
+        [*taken_away, *command] if os.geteuid() == 0 else command,
         env=scene.environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    _refused_before_the_first_write(scene, process, "SYNC_STATE_FILE")
-    folder.chmod(0o700)
 
 
 def test_a_disk_that_fills_up_while_creates_are_under_way_makes_no_second_task(scene: Scene) -> None:
