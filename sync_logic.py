@@ -307,7 +307,9 @@ def _decide_pair(lead: Lead, found: Linked | Adopted, index: Index, rules: Rules
     _settle_create(lead, known, found, index, rules, draft)
     _report_pair(lead, task, status_pair, status, content, rules, draft)
     draft.notices.extend(moved_unseen_notices(task_write, task, known))
-    if known is not None and not ours:
+    if ours:
+        _report_taken_for_ours(lead, task, status, world, draft)
+    elif known is not None:
         _report_comings_and_goings(lead, task, known, status, draft)
     if known is None and before.base is None:
         draft.notices.extend(own_text_notices(lead, task))
@@ -401,6 +403,20 @@ def _report_comings_and_goings(lead: Lead, task: KnownTask, known: Link, status:
     if status.lead_status is not None and known.passed and at_base:
         text = f"the lead's status went from '{visible(known.passed)}' back to '{visible(known.base[0])}'"
         text += "; only the task's status changed, and is taken"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=2, once=True))
+
+
+def _report_taken_for_ours(lead: Lead, task: KnownTask, status: StatusDecision, world: World, draft: _Draft) -> None:
+    """A status that equals one of a write without an answer may have been typed, and is written over."""
+    task_write, lead_write = world.task_write(lead.id, task.id), world.lead_writes.get(lead.id)
+    ours = "counts as the one that was sent and got no answer"
+    if status.conflict_winner or not isinstance(lead.status, str):
+        return
+    if status.task_status is not None and task_write and fold(task.status) == fold(task_write.status):
+        text = f"the task's status '{visible(task.status)}' {ours}; only the lead's changed since, and is taken"
+        draft.notices.append(Notice(lead.id, task.id, text, phase=1, once=True))
+    if status.lead_status is not None and lead_write and fold(lead.status) == fold(lead_write.status):
+        text = f"the lead's status '{visible(lead.status)}' {ours}; only the task's changed since, and is taken"
         draft.notices.append(Notice(lead.id, task.id, text, phase=2, once=True))
 
 

@@ -407,3 +407,42 @@ def test_a_write_that_hangs_and_arrives_while_it_is_refused_the_second_time_is_s
         run = direct.run()
     assert (run.code, len(writes)) == (1, 2)
     assert [conflict["clickup"] for conflict in run.report["conflicts"]] == ["complete"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_status_typed_as_one_that_got_no_answer_and_written_over_is_named(direct: DirectScene, when: str) -> None:
+    """Danger: it counts as the program's own, and what somebody typed loses without a word."""
+    lead, task = direct.pair("QUALIFIED")
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    direct.sandbox.faults.add("reset", when=when, route="update_task", times=99)
+    run_and_clear(direct)
+    direct.later()
+    direct.edit(lead, Status="NEW")
+    direct.later(100)
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    run = direct.run()
+    assert "'in progress' counts as the one that was sent and got no answer" in run.told(lead)
+    assert (run.code, direct.status(lead), direct.task_status(task)) == (0, "NEW", "to do")
+    direct.quiet()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_leads_status_typed_as_one_that_got_no_answer_and_written_over_is_named(
+    direct: DirectScene, when: str
+) -> None:
+    lead, task = direct.pair("NEW")
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    direct.sandbox.faults.add("reset", when=when, route="update_records", times=99)
+    run_and_clear(direct)
+    direct.later()
+    direct.clickup.set_status(task, "complete")
+    direct.later(100)
+    direct.edit(lead, Status="CONTACTED")
+    direct.later()
+    run = direct.run()
+    assert "'CONTACTED' counts as the one that was sent and got no answer" in run.told(lead)
+    assert (run.code, direct.status(lead), direct.task_status(task)) == (0, "QUALIFIED", "complete")
+    direct.quiet()

@@ -431,6 +431,13 @@ MUTANTS = (
         {"lag": test_late_listings.airtable, "flags": ("--full",)},
     ),
     Mutant(
+        "taken for ours in silence",
+        "a status that equals one of a write without an answer is written over without a word",
+        "tests/test_unknown_outcomes.py::test_a_status_typed_as_one_that_got_no_answer_and_written_over_is_named",
+        _replaced(sync_logic, "_report_taken_for_ours", _nothing),
+        {"when": "before"},
+    ),
+    Mutant(
         "agreement not seen first",
         "the row of agreement is not the first that decides",
         "tests/test_status_table.py::test_sides_that_agree_are_not_written_to",
