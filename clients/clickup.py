@@ -307,13 +307,13 @@ class ClickUpClient:
             "PUT", _task_path(task_id), self._task_named(task_id), body=body, replayable=True, announce=announce
         )
 
-    def set_marker(self, task_id: str, record_id: str) -> None:
+    def set_marker(self, task_id: str, record_id: str, *, announce: Announce | None = None) -> None:
         """Write the record id into the task's custom field.
 
         https://developer.clickup.com/reference/setcustomfieldvalue
         """
         path = f"{_task_path(task_id)}/field/{percent(self._field_id, safe='')}"
-        self.http.fetch("POST", path, _check_object, body={"value": record_id}, replayable=True)
+        self.http.fetch("POST", path, _check_object, body={"value": record_id}, replayable=True, announce=announce)
 
     def delete(self, task_id: str) -> None:
         """Move a task to the trash. Raises NotFound, with code ITEM_013 where it is there already.

@@ -340,14 +340,17 @@ class CarryingOut:
         return self._job(self._update_task, update, functools.partial(self._task_failed, update, sent=True))
 
     def _update_task(self, update: UpdateTask) -> None:
+        began = self._tools.clock.monotonic()
         try:
             if update.look_first and not self._is_as_last_seen(update):
                 self._to_look.add(update.record_id)
                 self.cancel((update.record_id,), _CHANGED)
                 return
+            looked = self._tools.clock.monotonic() - began
             if update.set_marker:
-                self._announce_marker(update)
-                self._tools.clickup.set_marker(update.task_id, update.record_id)
+                self._tools.clickup.set_marker(
+                    update.task_id, update.record_id, announce=lambda: self._announce_marker(update, looked)
+                )
                 self._to_mark.discard(update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
         except ApiError as error:
@@ -364,15 +367,16 @@ class CarryingOut:
                 name=update.name,
                 description=update.description,
                 status=update.status,
-                announce=lambda: self._announce_update(update),
+                announce=lambda: self._announce_update(update, looked),
             )
         except ApiError as error:
             self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
 
-    def _announce_marker(self, update: UpdateTask) -> None:
+    def _announce_marker(self, update: UpdateTask, looked: float) -> None:
         """A task that may get a lead's marker counts as one that bears it until it is read again."""
+        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looked)
         if update.record_id in self._claimed:
             link = self._links[update.record_id]
             self._state.keep_strays((Stray(link.task_id, link.record_id, link.created),), instead_of=frozenset())
@@ -383,8 +387,8 @@ class CarryingOut:
         link = self._links[update.record_id]
         return (link.seen_status, link.seen_name, link.seen_description) == (task.status, task.name, task.description)
 
-    def _announce_update(self, update: UpdateTask) -> None:
-        self._check_again((update.record_id,), UPDATE_AGE_SECONDS)
+    def _announce_update(self, update: UpdateTask, looked: float) -> None:
+        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looked)
         sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
         announced = AnnouncedTaskWrite(
             update.record_id,
@@ -635,9 +639,12 @@ class CarryingOut:
             )
         )
 
-    def _check_again(self, record_ids: Sequence[str], age: float) -> None:
-        """When their turn has come: the wait may have been long, and another's poll may have cancelled one of them."""
-        if not self._is_old(age) and all(map(self._still_wanted, record_ids)):
+    def _check_again(self, record_ids: Sequence[str], age: float, looked: float = 0.0) -> None:
+        """When their turn has come: the wait may have been long, and another's poll may have cancelled one of them.
+
+        `looked` is how long it took to look at a task first.
+        """
+        if not self._is_old(age, looked) and all(map(self._still_wanted, record_ids)):
             return
         self._count_round(record_ids)
         raise _ReadingTooOld
@@ -907,10 +914,11 @@ class CarryingOut:
         finally:
             self._recheck.release()
 
-    def _is_old(self, age: float) -> bool:
+    def _is_old(self, age: float, looked: float = 0.0) -> bool:
         """Whether the last reading began longer ago. Where a service takes that long to answer a poll, what comes right
-        behind the poll is allowed, or nothing would ever be."""
-        return self._tools.clock.monotonic() - self._reading.read_at >= max(age, self._poll_took + _MOMENT_SECONDS)
+        behind the poll, or behind a look at the task itself, is allowed, or nothing would ever be."""
+        age = max(age, self._poll_took + looked + _MOMENT_SECONDS)
+        return self._tools.clock.monotonic() - self._reading.read_at >= age
 
     def _oldest_pending(self) -> float | None:
         """When the oldest of the leads was made for which something is still to be done; None where that is not known.
@@ -926,15 +934,20 @@ class CarryingOut:
         with self._mutex:
             for record_id, now in leads.items():
                 before = self._reading.leads.get(record_id)
-                if record_id in self._pending and before is not None and _lead_differs(before, now):
+                if record_id not in self._pending or before is None:
+                    continue
+                # One that is as it was, and has changed all the same, may have been put back behind our own write.
+                if _lead_differs(before, now) or record_id in self._lead_writes_sent:
                     self._cancelled[record_id] = _CHANGED
                     if now.task_cell != before.task_cell:
                         self._filled_in.add(record_id)
             by_task = {link.task_id: link for link in self._links.values()}
             for task in tasks.values():
                 link = by_task.get(task.id)
-                if link is not None and link.record_id in self._pending and _task_differs(link, task):
-                    self._cancelled[link.record_id] = _CHANGED
+                if link is not None and link.record_id in self._pending:
+                    sent = self._task_writes_sent.get(link.record_id, math.inf)
+                    if _task_differs(link, task) or task.updated > sent + CLOCK_MARGIN_MS:
+                        self._cancelled[link.record_id] = _CHANGED
                 if link is None and is_record_id(task.marker) and task.marker in self._pending:
                     self._cancelled[task.marker] = _CHANGED
 

@@ -50,7 +50,8 @@ OVERLAP_SECONDS = 60
 _BY_ID = 100
 _FEW = 20
 _MANY = 200
-_MEANWHILE_OVERLAP_SECONDS = 10  # an answer may take seconds to be made, and bears the time of its end
+_MEANWHILE_OVERLAP_SECONDS = 10
+_DATE_SECONDS = 2  # more than the whole seconds of a `Date` can hide
 _ALONE_SECONDS = 300.0  # a clock that is further ahead of two others than these are apart is wrong
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NOT_SHOWN_YET = "ClickUp does not show the task, which was made just now"
@@ -175,6 +176,9 @@ class Reading:
         self.tasks: dict[str, KnownTask | TaskGone | UnreadTask] = {}
         self.airtable_date = 0.0
         self.clickup_date = 0.0
+        # How long before these dates the listings may show: an answer may take long, and bears the time of its end.
+        self.airtable_took = 0.0
+        self.clickup_took = 0.0
         self.read_at = tools.clock.monotonic()
         self._began = tools.clock.time()
         self.complete = True
@@ -187,7 +191,7 @@ class Reading:
         self._just_made: frozenset[str] = frozenset()
         self._suspects: frozenset[str] = frozenset()
         self._only = frozenset(only)
-        self._last_poll: tuple[float, float] | None = None
+        self._meanwhile_since: tuple[float, float] | None = None
         self._asked: dict[str, int] = {}
         self._status_since: dict[str, int | None] = {}
         self._lead_after: dict[tuple[str, int], bool | None] = {}
@@ -255,23 +259,31 @@ class Reading:
 
     def _list_leads(self, formula: str) -> None:
         for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
-            self.airtable_date = self.airtable_date or page.date
+            if not self.airtable_date:
+                self.airtable_date, self.airtable_took = page.date, self._took_since(self.read_at)
             for record in page.rows:
                 self.leads[record.id] = self.make.lead(record, self._links.get(record.id))
 
     def _list_tasks(self, *, archived: bool) -> None:
         for page in self._tools.clickup.walk("created", 0, archived=archived):
-            self.clickup_date = self.clickup_date or page.date
+            self._take_clickup_date(page.date)
             if not page.in_order:
                 self._unproven("ClickUp's listing came out of order")
             self._take_tasks(page.rows)
 
     def _poll_tasks(self, since: int) -> None:
         for page in self._tools.clickup.walk("updated", since):
-            self.clickup_date = self.clickup_date or page.date
+            self._take_clickup_date(page.date)
             if not page.in_order:
                 self._unproven("ClickUp's listing came out of order")
             self._take_tasks(page.rows)
+
+    def _take_clickup_date(self, date: float) -> None:
+        if not self.clickup_date:
+            self.clickup_date, self.clickup_took = date, self._took_since(self.read_at)
+
+    def _took_since(self, began: float) -> float:
+        return self._tools.clock.monotonic() - began + _DATE_SECONDS
 
     def _take_tasks(self, rows: Iterable[Task]) -> None:
         for task in rows:
@@ -548,30 +560,34 @@ class Reading:
         Leads made more than a second before `oldest` (Unix seconds) are left out: they are those whose task ids were
         just written, thousands in a long backfill, and nothing is planned for them any more.
         """
-        since_leads, since_tasks = self._last_poll or (self.airtable_date, self.clickup_date)
+        since_leads, since_tasks = self._meanwhile_since or (
+            self.airtable_date - max(self.airtable_took, _MEANWHILE_OVERLAP_SECONDS),
+            self.clickup_date - max(self.clickup_took, _MEANWHILE_OVERLAP_SECONDS),
+        )
+        began = self._tools.clock.monotonic()
         leads: dict[str, Lead] = {}
         tasks: dict[str, KnownTask] = {}
-        lead_dates: list[float] = []
-        task_dates: list[float] = []
-        formula = changed_since(since_leads - _MEANWHILE_OVERLAP_SECONDS)
+        next_leads: list[float] = []
+        next_tasks: list[float] = []
+        formula = changed_since(since_leads)
         if oldest is not None:
             formula = all_of(formula, created_after(oldest - 1))
 
         def poll_leads() -> None:
             for page in self._tools.airtable.list_records(fields=self.make.fields, formula=formula):
-                lead_dates.append(page.date)
+                next_leads.append(page.date - max(self._took_since(began), _MEANWHILE_OVERLAP_SECONDS))
                 leads.update((record.id, self.make.lead(record)) for record in page.rows)
 
         def poll_tasks() -> None:
-            for page in self._tools.clickup.walk("updated", int((since_tasks - _MEANWHILE_OVERLAP_SECONDS) * 1000)):
-                task_dates.append(page.date)
+            for page in self._tools.clickup.walk("updated", int(since_tasks * 1000)):
+                next_tasks.append(page.date - max(self._took_since(began), _MEANWHILE_OVERLAP_SECONDS))
                 tasks.update((task.id, known_task(task, self._settings.clickup_list_id)) for task in page.rows)
 
         if both_sides:
             both(poll_leads, poll_tasks)
         else:
             poll_leads()
-        self._last_poll = (lead_dates[0], task_dates[0] if both_sides else since_tasks)
+        self._meanwhile_since = (next_leads[0], next_tasks[0] if both_sides else since_tasks)
         return leads, tasks
 
     def told_of(self) -> frozenset[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 from tests.troubles import (
     ELSEWHERE,
@@ -109,3 +111,115 @@ def test_with_the_state_lost_a_newer_status_stands_also_where_another_pair_did_n
     scene.state_file.unlink()
     scene.run()
     assert [scene.status(lead) for lead, _ in pairs] == ["QUALIFIED", "QUALIFIED", "CONTACTED"]
+
+
+def put_back_status(direct: DirectScene, lead: str, task: str) -> None:
+    direct.clickup.set_status(task, "in progress")
+
+
+def put_back_name(direct: DirectScene, lead: str, task: str) -> None:
+    direct.clickup.rename(task, "Ada")
+
+
+def put_back_lead(direct: DirectScene, lead: str, task: str) -> None:
+    direct.edit(lead, Status="CONTACTED")
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [("hang", 20), ("504", 11)])
+@pytest.mark.parametrize("put_back", [put_back_status, put_back_name, put_back_lead])
+def test_what_people_put_back_between_two_attempts_of_one_write_is_not_overwritten_in_silence(
+    direct: DirectScene, put_back: Callable[[DirectScene, str, str], None], fault: str, seconds: float
+) -> None:
+    """Danger: it is as it was read, so the second attempt takes it for untouched; but the first had arrived."""
+    lead, task = direct.pair("CONTACTED", name="Ada")
+    route = "update_records" if put_back is put_back_lead else "update_task"
+    if put_back is put_back_status:
+        direct.edit(lead, Status="QUALIFIED")
+    elif put_back is put_back_name:
+        direct.edit(lead, Name="Grace")
+    else:
+        direct.clickup.set_status(task, "complete")
+    direct.later()
+    attempts: list[None] = []
+
+    def person() -> None:
+        attempts.append(None)
+        if len(attempts) == 1:
+            direct.clock.advance(seconds)
+            put_back(direct, lead, task)
+
+    direct.sandbox.faults.add(fault, when="after", route=route)
+    direct.sandbox.faults.after(route, person)
+    run = direct.run()
+    assert (run.code, len(attempts)) == (1, 1)
+    direct.sandbox.faults.clear()
+    direct.later()
+    run = direct.run()
+    assert "sent and got no answer" in run.told(lead) or "sent without an answer" in run.told(lead)
+    direct.later()
+    direct.quiet("--full")
+    if put_back is not put_back_name:
+        assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_lead_linked_by_hand_while_a_listing_took_long_gets_no_second_task(direct: DirectScene) -> None:
+    """Danger: the answer bears the time of its end, and no later look at what changed meanwhile goes back further."""
+    leads = [direct.lead("NEW", f"Lead {number}") for number in range(12)]
+    direct.clock.advance(60)
+    by_hand: list[str] = []
+
+    def linked() -> None:
+        if not by_hand:
+            direct.clock.advance(1)
+            by_hand.append(direct.clickup.add_task("made by hand"))
+            direct.set_cell(leads[-1], by_hand[0])
+            direct.clock.advance(25)
+
+    direct.sandbox.faults.after("list_records_post", linked)
+    direct.sandbox.faults.after("create_task", lambda: direct.clock.advance(11))
+    direct.run()
+    direct.sandbox.faults.clear()
+    direct.later()
+    assert direct.run().code == 0
+    direct.assert_linked(leads[-1], by_hand[0])
+    assert len(direct.clickup.tasks()) == 12
+
+
+def test_a_marker_is_not_sent_again_over_what_somebody_wrote_meanwhile(direct: DirectScene) -> None:
+    task = direct.clickup.add_task("made by hand")
+    lead, other = direct.lead("NEW", "lead"), direct.lead("NEW", "other")
+    direct.run("--only", other)
+    made = direct.named_by(other)
+    direct.set_cell(lead, task)
+    direct.later()
+
+    def given_away() -> None:
+        if direct.clickup.task(task)["marker"] != other:
+            direct.clock.advance(20)
+            direct.clickup.set_marker(task, other)
+            direct.clickup.set_marker(made, "")
+            direct.set_cell(other, task)
+            direct.set_cell(lead, None)
+
+    direct.sandbox.faults.add("hang", when="before", route="set_field")
+    direct.sandbox.faults.after("set_field", given_away)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    direct.later()
+    direct.run()
+    direct.assert_linked(other, task)
+    assert direct.named_by(lead) not in (task, "")
+
+
+def test_names_reach_their_tasks_however_slow_clickup_is(direct: DirectScene) -> None:
+    """Danger: a look at the task first, and the reading is too old for the write, in every run."""
+    lead, task = direct.pair("NEW", name="Ada")
+    direct.later()
+    direct.quiet()
+    direct.later()
+    direct.edit(lead, Name="Grace")
+    direct.later()
+    for route in ("list_tasks", "get_task", "update_task"):
+        direct.sandbox.faults.before(route, lambda: direct.clock.advance(6))
+    assert direct.run().code == 0
+    assert direct.clickup.task(task)["name"] == "Grace"

@@ -44,7 +44,7 @@ from engine.reading import Reading
 from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
 from state import Lock, State
 from status_map import StatusMap, fold
-from tests import test_late_listings, test_named
+from tests import test_late_listings, test_meanwhile, test_named
 from tests.campaign.kills import Totals
 from tests.campaign.wire import DirectScene
 from tests.scene import Scene
@@ -72,8 +72,8 @@ class Mutant:
 def _base_first() -> Patch:
     announce = CarryingOut._announce_update
 
-    def announced(self: CarryingOut, update: UpdateTask) -> None:
-        announce(self, update)
+    def announced(self: CarryingOut, update: UpdateTask, looked: float) -> None:
+        announce(self, update, looked)
         link = dataclasses.replace(self._links[update.record_id], base=(update.lead_status, update.status or ""))
         self._state.settle(links=(link,))
 
@@ -436,6 +436,27 @@ MUTANTS = (
         "tests/test_unknown_outcomes.py::test_a_status_typed_as_one_that_got_no_answer_and_written_over_is_named",
         _replaced(sync_logic, "_report_taken_for_ours", _nothing),
         {"when": "before"},
+    ),
+    Mutant(
+        "put back behind an attempt",
+        "between two attempts of one write, a task that is as it was read counts as untouched",
+        "tests/test_meanwhile.py::"
+        "test_what_people_put_back_between_two_attempts_of_one_write_is_not_overwritten_in_silence",
+        _replaced(engine.carrying_out, "CLOCK_MARGIN_MS", 10**15),
+        {"put_back": test_meanwhile.put_back_status, "fault": "hang", "seconds": 20},
+    ),
+    Mutant(
+        "listings of the moment of their answer",
+        "what changed since a listing is asked for from its answer's time on, however long that took",
+        "tests/test_meanwhile.py::test_a_lead_linked_by_hand_while_a_listing_took_long_gets_no_second_task",
+        _replaced(Reading, "_took_since", lambda *_: 0.0),
+    ),
+    Mutant(
+        "deleted tasks all asked for",
+        "each task that is known to be deleted is read in every run",
+        "tests/test_budgets_and_views.py::"
+        "test_leads_whose_tasks_were_deleted_take_few_requests_of_a_run_and_keep_no_other_waiting",
+        _replaced(engine.run, "_DELETED_AT_ONCE", 10_000),
     ),
     Mutant(
         "agreement not seen first",
