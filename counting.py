@@ -113,7 +113,7 @@ class Counts:
         month = month_of(self.started_at)
         new = []
         for service, usage in (self.usage or {}).items():
-            key = f"{month} {service}"
+            key = f"{month} {service} {usage.allowed}"
             if usage.stage > said.get(key, 0):
                 new.append(warning(usage, self.started_at))
                 said[key] = usage.stage

@@ -66,7 +66,8 @@ _NOT_SHOWN = "it may still be shown as it was before this program's last write"
 
 
 def subjects(world: World) -> frozenset[str]:
-    """The leads that have to be decided: those read, and those whose task moved away from the base, or back to it."""
+    """The leads that have to be decided: those read, and those whose task moved away from the base, or back to it, or
+    is there again."""
     chosen = set(world.leads)
     by_task = {link.task_id: link for link in world.links.values()}
     for task_id, task in world.tasks.items():
@@ -89,7 +90,9 @@ def subjects(world: World) -> frozenset[str]:
 
 
 def _moved(link: Link, task: KnownTask) -> bool:
-    return link.base is None or not fold(task.status) == fold(link.base[1]) == fold(link.seen_status)
+    if link.base is None or link.elsewhere == DELETED:
+        return True
+    return not fold(task.status) == fold(link.base[1]) == fold(link.seen_status)
 
 
 class _Draft:

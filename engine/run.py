@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -25,8 +25,10 @@ from models import Failure, Notice, Outcome, Plan
 from state import State
 from sync_logic import LEAD_GONE, brakes, in_turn, limited, plan, status_changes, subjects
 from text import visible
+from world import DELETED
 
 _MOST_ROUNDS = 50
+_DELETED_AT_ONCE = 20
 
 log = logging.getLogger("sync")
 
@@ -86,6 +88,7 @@ class _Run:
         self._missed: list[str] = []
         self._examined = False
         self._put_off: dict[str, Failure] = {}
+        self._deleted_until: str | None = None
 
     def run(self) -> Outcome:
         setup = self._setup()
@@ -97,7 +100,9 @@ class _Run:
         outcome = _planned(made, reading, (*setup.warnings, *self._missed))
         put_off = [failure for record_id, failure in self._put_off.items() if record_id not in reading.leads]
         outcome = dataclasses.replace(
-            outcome, failed=(*outcome.failed, *self._not_there(made)), left=(*outcome.left, *put_off)
+            outcome,
+            failed=(*outcome.failed, *self._not_there(made), *(each for each in put_off if each.phase)),
+            left=(*outcome.left, *(each for each in put_off if not each.phase)),
         )
         brake = "" if self._options.force else self._brake(reading, made)
         if self._options.dry_run:
@@ -132,8 +137,8 @@ class _Run:
     def _setup(self) -> Setup:
         """What the last examination found, or a new one: on the first run, after other settings, or after a doubt."""
         kept = setup_room.from_text(self._state.value("setup"), self._settings)
-        if kept is not None and (kept.warnings or not kept.table_id) and self._is_full():
-            kept = None  # what was amiss last time may have been mended: a missing field, a scope of the token
+        if kept is not None and not kept.is_whole and self._is_full():
+            kept = None
         return kept or self._examine()
 
     def _examine(self) -> Setup:
@@ -232,7 +237,7 @@ class _Run:
         unfinished = self._state.unfinished()
         announced = (*reading.creates, *reading.task_writes, *reading.lead_writes)
         all_asked = full or self._options.only
-        self._put_off = {} if all_asked else self._beyond_the_budget(unfinished, set(announced))
+        self._put_off = {} if all_asked else self._not_this_time(unfinished, set(announced))
         self._progress.stage("reading everything" if full else "reading what changed", 0)
         reading.read(
             airtable_since=float(self._state.value("airtable_watermark") or 0),
@@ -242,11 +247,31 @@ class _Run:
         )
         return reading
 
-    def _beyond_the_budget(self, unfinished: Iterable[Failure], wanted: set[str]) -> dict[str, Failure]:
-        """Of the leads that earlier runs left without a task those that the time budget cannot reach either.
+    def _not_this_time(self, unfinished: Sequence[Failure], wanted: set[str]) -> dict[str, Failure]:
+        """Of what earlier runs failed at or left, what this run need not ask for.
 
-        They need not be read: as long as nobody edits them they are as they were left, and an edit shows by itself.
+        As long as nobody edits these leads they are as they were left, and an edit shows by itself.
         """
+        return {**self._beyond_the_budget(unfinished, wanted), **self._still_deleted(unfinished, wanted)}
+
+    def _still_deleted(self, unfinished: Iterable[Failure], wanted: set[str]) -> dict[str, Failure]:
+        """Leads whose task was deleted, but for a few, in turn: each task costs a request, and may be one of hundreds.
+
+        No poll may show that one was restored; then it shows when its turn comes, or in a full run.
+        """
+        if self._settings.missing_task != "report":
+            return {}
+        failed = {each.record_id: each for each in unfinished if each.record_id and each.phase and each.look}
+        links = self._state.links_of(leads=failed.keys() - wanted).items()
+        deleted = [lead for lead, link in links if (link.elsewhere, link.task_id) == (DELETED, failed[lead].task_id)]
+        last = self._state.value("deleted_until") or ""
+        deleted.sort(key=lambda lead: (lead <= last, lead))
+        put_off = deleted[_DELETED_AT_ONCE:]
+        self._deleted_until = deleted[_DELETED_AT_ONCE - 1] if put_off else None
+        return {lead: failed[lead] for lead in put_off}
+
+    def _beyond_the_budget(self, unfinished: Iterable[Failure], wanted: set[str]) -> dict[str, Failure]:
+        """Of the leads that earlier runs left without a task those that the time budget cannot reach either."""
         budget = self._settings.time_budget_seconds
         if budget is None:
             return {}
@@ -423,13 +448,14 @@ class _Run:
         values: dict[str, str | None] = {"untold": as_kept(outcome), "seen_once": seen_once}
         values["pace"] = str(self._tools.pace())
         values["refused"] = self._refused_now(reading, whole, outcome)
+        values["deleted_until"] = self._deleted_until
         ended_early = self._tools.stop.is_set() or halted
         kept: Iterable[Failure] = ()
         if self._partial or ended_early:  # what this run did not look at may be as it was
             kept = (each for each in self._state.unfinished() if each.record_id not in whole.verdicts)
         elif reading.complete:
-            values["airtable_watermark"] = repr(reading.airtable_date - OVERLAP_SECONDS)
-            values["clickup_watermark"] = repr(reading.clickup_date - OVERLAP_SECONDS)
+            values["airtable_watermark"] = repr(reading.airtable_date - max(OVERLAP_SECONDS, reading.airtable_took))
+            values["clickup_watermark"] = repr(reading.clickup_date - max(OVERLAP_SECONDS, reading.clickup_took))
             values["short"] = None
             values |= self._gone_now(reading)
             if reading.full:

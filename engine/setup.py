@@ -42,6 +42,11 @@ class Setup:
     warnings: tuple[str, ...] = ()
     settings: str = ""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was amiss or missing that may be there by now: a field, a scope of the token."""
+        return not self.warnings and bool(self.table_id) and set(_FALLBACK_NAMES) <= set(self.fields)
+
     def task_spelling(self) -> Mapping[str, str]:
         """Task statuses by their folded names."""
         return {fold(name): name for name in self.task_statuses}

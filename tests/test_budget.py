@@ -403,6 +403,7 @@ def test_quiet_tells_each_warning_once_a_month(scene: Scene) -> None:
     assert [bool(each) for each in said] == [False, True, False, False, True, False]
     assert "851 of this month's 1,000" in said[1]
     assert "all of this month's 1,000 calls" in said[4]
+    assert "of this month's 1,250" in in_words(scene, "-q", AIRTABLE_MONTHLY_CALLS="1250")[2], "another allowance"
     scene.later(end_of_month(START) - scene.clock.time())
     in_words(scene, "-q", **allowed)
     spend(scene, 900)

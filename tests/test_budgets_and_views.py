@@ -441,6 +441,45 @@ def test_a_field_that_the_sync_can_do_without_is_renamed(scene: Scene, field: st
     assert "no field" not in json.dumps(again.report["notices"]), "it is back, and used again"
 
 
+@pytest.mark.parametrize("how", ["renamed and back", "added later"])
+def test_a_field_that_names_leads_is_found_where_it_was_missing_once(scene: Scene, how: str) -> None:
+    """Danger: the next full run renames every task that is called by its lead's company to a record id."""
+    named = scene.airtable.add_record({"Company": "Acme", "Status": "NEW"})
+    if how == "added later":
+        scene.airtable.rename_field("Company", "Firm")
+    scene.run()
+    if how == "renamed and back":
+        scene.airtable.rename_field("Company", "Firm")
+        scene.later()
+        assert scene.run().code == 0
+    scene.airtable.rename_field("Firm", "Company")
+    scene.later()
+    assert scene.run("--full").code == 0
+    assert scene.clickup.task(scene.named_by(named))["name"] == "Acme"
+
+
+def test_leads_whose_tasks_were_deleted_take_few_requests_of_a_run_and_keep_no_other_waiting(scene: Scene) -> None:
+    """Danger: a request for each in every run, and with a time budget no other lead gets its turn any more."""
+    leads = [scene.lead("NEW", f"Lead {number}") for number in range(50)]
+    scene.run()
+    tasks = {scene.named_by(lead): lead for lead in leads}
+    for task in list(tasks)[:45]:
+        scene.clickup.delete(task)
+    scene.later()
+    assert len(scene.run("--full").reasons()) == 45
+    looked: set[str] = set()
+    for _ in range(3):
+        scene.later()
+        before = len(scene.sandbox.log)
+        run = scene.run()
+        assert (run.code, len(run.reasons()), run.requests.count("clickup get_task")) == (1, 45, 20)
+        looked.update(entry.path for entry in scene.sandbox.log[before:] if entry.route == "get_task")
+    assert len(looked) == 45, "each has its turn"
+    scene.clickup.restore(next(iter(tasks)))
+    scene.later()
+    assert len(scene.run().reasons()) == 44
+
+
 def test_a_deleted_task_is_told_where_its_lead_has_left_the_view(scene: Scene) -> None:
     """Danger: with MISSING_TASK=recreate none is made, nothing is said, and the run ends with 0."""
     lead, task = scene.pair("CONTACTED")
