@@ -39,6 +39,7 @@ class Unlinked:
     reason: str
 
 
+TASK_DELETED = "its task was deleted in ClickUp"
 _OUTSIDE_VIEW = Unlinked(False, "not in the view")
 
 
@@ -74,7 +75,7 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
             return Undecided(named, _NOT_RECREATED, _NOT_RECREATED_HINT) if found == _OUTSIDE_VIEW else found
         return Undecided(
             named,
-            "its task was deleted in ClickUp",
+            TASK_DELETED,
             "restore the task from ClickUp's trash; or empty the lead's "
             f"'{rules.task_id_field}' to get a new task, or set MISSING_TASK=recreate",
         )

@@ -340,16 +340,14 @@ class CarryingOut:
         return self._job(self._update_task, update, functools.partial(self._task_failed, update, sent=True))
 
     def _update_task(self, update: UpdateTask) -> None:
-        began = self._tools.clock.monotonic()
         try:
             if update.look_first and not self._is_as_last_seen(update):
                 self._to_look.add(update.record_id)
                 self.cancel((update.record_id,), _CHANGED)
                 return
-            looked = self._tools.clock.monotonic() - began
             if update.set_marker:
                 self._tools.clickup.set_marker(
-                    update.task_id, update.record_id, announce=lambda: self._announce_marker(update, looked)
+                    update.task_id, update.record_id, announce=lambda: self._announce_marker(update)
                 )
                 self._to_mark.discard(update.record_id)
                 self._state.settle(links=(self._links[update.record_id],))
@@ -367,16 +365,16 @@ class CarryingOut:
                 name=update.name,
                 description=update.description,
                 status=update.status,
-                announce=lambda: self._announce_update(update, looked),
+                announce=lambda: self._announce_update(update),
             )
         except ApiError as error:
             self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
 
-    def _announce_marker(self, update: UpdateTask, looked: float) -> None:
+    def _announce_marker(self, update: UpdateTask) -> None:
         """A task that may get a lead's marker counts as one that bears it until it is read again."""
-        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looked)
+        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looks=update.look_first)
         if update.record_id in self._claimed:
             link = self._links[update.record_id]
             self._state.keep_strays((Stray(link.task_id, link.record_id, link.created),), instead_of=frozenset())
@@ -387,8 +385,8 @@ class CarryingOut:
         link = self._links[update.record_id]
         return (link.seen_status, link.seen_name, link.seen_description) == (task.status, task.name, task.description)
 
-    def _announce_update(self, update: UpdateTask, looked: float) -> None:
-        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looked)
+    def _announce_update(self, update: UpdateTask) -> None:
+        self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looks=update.look_first)
         sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
         announced = AnnouncedTaskWrite(
             update.record_id,
@@ -639,12 +637,12 @@ class CarryingOut:
             )
         )
 
-    def _check_again(self, record_ids: Sequence[str], age: float, looked: float = 0.0) -> None:
+    def _check_again(self, record_ids: Sequence[str], age: float, *, looks: bool = False) -> None:
         """When their turn has come: the wait may have been long, and another's poll may have cancelled one of them.
 
-        `looked` is how long it took to look at a task first.
+        `looks`: the task itself was looked at first.
         """
-        if not self._is_old(age, looked) and all(map(self._still_wanted, record_ids)):
+        if not self._is_old(age, looks=looks) and all(map(self._still_wanted, record_ids)):
             return
         self._count_round(record_ids)
         raise _ReadingTooOld
@@ -914,11 +912,11 @@ class CarryingOut:
         finally:
             self._recheck.release()
 
-    def _is_old(self, age: float, looked: float = 0.0) -> bool:
+    def _is_old(self, age: float, *, looks: bool = False) -> bool:
         """Whether the last reading began longer ago. Where a service takes that long to answer a poll, what comes right
         behind the poll, or behind a look at the task itself, is allowed, or nothing would ever be."""
-        age = max(age, self._poll_took + looked + _MOMENT_SECONDS)
-        return self._tools.clock.monotonic() - self._reading.read_at >= age
+        answers = self._poll_took + (self._tools.clickup.http.latency if looks else 0.0)
+        return self._tools.clock.monotonic() - self._reading.read_at >= max(age, answers + _MOMENT_SECONDS)
 
     def _oldest_pending(self) -> float | None:
         """When the oldest of the leads was made for which something is still to be done; None where that is not known.
@@ -945,8 +943,8 @@ class CarryingOut:
             for task in tasks.values():
                 link = by_task.get(task.id)
                 if link is not None and link.record_id in self._pending:
-                    sent = self._task_writes_sent.get(link.record_id, math.inf)
-                    if _task_differs(link, task) or task.updated > sent + CLOCK_MARGIN_MS:
+                    ours = max(self._task_writes_sent.get(link.record_id, math.inf), link.task_written)
+                    if _task_differs(link, task) or task.updated > ours + CLOCK_MARGIN_MS:
                         self._cancelled[link.record_id] = _CHANGED
                 if link is None and is_record_id(task.marker) and task.marker in self._pending:
                     self._cancelled[task.marker] = _CHANGED

@@ -14,6 +14,7 @@ from budget import CLICKUP_PER_MINUTE
 from clients.errors import ApiError, InvalidRequest, NotFound
 from clients.pacing import CLICKUP_WINDOW
 from config import Settings, fingerprint
+from decisions.links import TASK_DELETED
 from decisions.rules import Rules
 from engine import setup as setup_room
 from engine.carrying_out import CarryingOut, Progress, claims
@@ -25,7 +26,6 @@ from models import Failure, Notice, Outcome, Plan
 from state import State
 from sync_logic import LEAD_GONE, brakes, in_turn, limited, plan, status_changes, subjects
 from text import visible
-from world import DELETED
 
 _MOST_ROUNDS = 50
 _DELETED_AT_ONCE = 20
@@ -88,7 +88,7 @@ class _Run:
         self._missed: list[str] = []
         self._examined = False
         self._put_off: dict[str, Failure] = {}
-        self._deleted_until: str | None = None
+        self._deleted_until = state.value("deleted_until")
 
     def run(self) -> Outcome:
         setup = self._setup()
@@ -137,8 +137,11 @@ class _Run:
     def _setup(self) -> Setup:
         """What the last examination found, or a new one: on the first run, after other settings, or after a doubt."""
         kept = setup_room.from_text(self._state.value("setup"), self._settings)
-        if kept is not None and not kept.is_whole and self._is_full():
-            kept = None
+        if kept is not None and self._is_full():
+            if kept.warnings or not kept.table_id:
+                kept = None  # what was amiss last time may have been mended: a missing field, a scope of the token
+            else:
+                kept = setup_room.with_names_found(kept, self._tools.airtable)
         return kept or self._examine()
 
     def _examine(self) -> Setup:
@@ -261,10 +264,9 @@ class _Run:
         """
         if self._settings.missing_task != "report":
             return {}
-        failed = {each.record_id: each for each in unfinished if each.record_id and each.phase and each.look}
-        links = self._state.links_of(leads=failed.keys() - wanted).items()
-        deleted = [lead for lead, link in links if (link.elsewhere, link.task_id) == (DELETED, failed[lead].task_id)]
-        last = self._state.value("deleted_until") or ""
+        failed = {each.record_id: each for each in unfinished if each.error == TASK_DELETED}
+        deleted = list(failed.keys() - wanted)
+        last = self._deleted_until or ""
         deleted.sort(key=lambda lead: (lead <= last, lead))
         put_off = deleted[_DELETED_AT_ONCE:]
         self._deleted_until = deleted[_DELETED_AT_ONCE - 1] if put_off else None

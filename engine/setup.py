@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clients.airtable import AirtableClient
 from clients.clickup import ClickUpClient
-from clients.errors import ApiError, AuthError, InvalidRequest, NotFound
+from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaSpent
 from config import Settings, binding, fingerprint
 from errors import ConfigError
 from models import FieldInfo, TableInfo
@@ -28,6 +29,8 @@ _COMPUTED_FIELDS = {
 _MARKER_FIELDS = {"short_text", "text"}
 _FALLBACK_NAMES = ("Company", "Email")
 
+log = logging.getLogger("sync")
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -41,11 +44,6 @@ class Setup:
     lead_statuses: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     settings: str = ""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing was amiss or missing that may be there by now: a field, a scope of the token."""
-        return not self.warnings and bool(self.table_id) and set(_FALLBACK_NAMES) <= set(self.fields)
 
     def task_spelling(self) -> Mapping[str, str]:
         """Task statuses by their folded names."""
@@ -75,6 +73,24 @@ def from_text(text: str | None, settings: Settings) -> Setup | None:
 def _settings_of(settings: Settings) -> str:
     """What an examination holds for."""
     return fingerprint(settings) + json.dumps(binding(settings), sort_keys=True)
+
+
+def with_names_found(kept: Setup, airtable: AirtableClient) -> Setup:
+    """What was kept, and those fields that can name a lead and were not there; the rest stands as it was found.
+
+    Raises AuthError and QuotaSpent; anything else that goes wrong costs nothing but this look.
+    """
+    if set(_FALLBACK_NAMES) <= set(kept.fields):
+        return kept
+    try:
+        there = {field.name for field in airtable.schema().fields}
+    except (AuthError, QuotaSpent):
+        raise
+    except ApiError as error:
+        log.info("whether the table has a field that names a lead: %s", error)
+        return kept
+    found = (name for name in _FALLBACK_NAMES if name in there)
+    return dataclasses.replace(kept, fields=tuple(dict.fromkeys((*kept.fields, *found))))
 
 
 def table_id(airtable: AirtableClient) -> str:

@@ -72,8 +72,8 @@ class Mutant:
 def _base_first() -> Patch:
     announce = CarryingOut._announce_update
 
-    def announced(self: CarryingOut, update: UpdateTask, looked: float) -> None:
-        announce(self, update, looked)
+    def announced(self: CarryingOut, update: UpdateTask) -> None:
+        announce(self, update)
         link = dataclasses.replace(self._links[update.record_id], base=(update.lead_status, update.status or ""))
         self._state.settle(links=(link,))
 
