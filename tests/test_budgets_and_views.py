@@ -458,18 +458,52 @@ def test_a_field_that_names_leads_is_found_where_it_was_missing_once(scene: Scen
     assert scene.clickup.task(scene.named_by(named))["name"] == "Acme"
 
 
-def test_leads_whose_tasks_were_deleted_take_few_requests_of_a_run_and_keep_no_other_waiting(scene: Scene) -> None:
+def test_a_table_without_a_name_field_is_not_examined_whole_in_each_full_run(scene: Scene) -> None:
+    """Danger: a status of the map that the List has no more, and that nobody needs, stops every run."""
+    scene.airtable.rename_field("Company", "Firm")
+    lead, task = scene.pair("NEW")
+    scene.clickup.rename_status("complete", "done")
+    scene.later()
+    assert scene.run().code == 0
+    scene.edit(lead, Status="CONTACTED")
+    scene.later()
+    assert scene.run("--full").code == 0
+    assert scene.task_status(task) == "in progress"
+
+
+@pytest.mark.parametrize("missing", ["", "Email"])
+def test_a_schema_that_may_not_be_read_any_more_takes_no_name_from_a_lead(scene: Scene, missing: str) -> None:
+    scene.settings["AIRTABLE_DETAIL_FIELDS"] = "Source"
+    if missing:
+        scene.airtable.rename_field(missing, "Renamed")
+    lead = scene.airtable.add_record({"Company": "Acme", "Status": "NEW"})
+    scene.run()
+    scene.later()
+    scopes = frozenset({"data.records:read", "data.records:write"})
+    scene.airtable.switches = dataclasses.replace(scene.airtable.switches, scopes=scopes)
+    run = scene.run("--full")
+    assert (run.code, run.writes) == (0, [])
+    assert scene.clickup.task(scene.named_by(lead))["name"] == "Acme"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_leads_whose_tasks_were_deleted_take_few_requests_of_a_run_and_keep_no_other_waiting(
+    scene: Scene, lost: bool
+) -> None:
     """Danger: a request for each in every run, and with a time budget no other lead gets its turn any more."""
     leads = [scene.lead("NEW", f"Lead {number}") for number in range(50)]
     scene.run()
     tasks = {scene.named_by(lead): lead for lead in leads}
     for task in list(tasks)[:45]:
         scene.clickup.delete(task)
+    if lost:
+        scene.state_file.unlink()
     scene.later()
     assert len(scene.run("--full").reasons()) == 45
     looked: set[str] = set()
     for _ in range(3):
         scene.later()
+        assert scene.run("--only", leads[-1]).code == 0
         before = len(scene.sandbox.log)
         run = scene.run()
         assert (run.code, len(run.reasons()), run.requests.count("clickup get_task")) == (1, 45, 20)

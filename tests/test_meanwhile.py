@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import main
 from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 from tests.troubles import (
@@ -223,3 +224,53 @@ def test_names_reach_their_tasks_however_slow_clickup_is(direct: DirectScene) ->
         direct.sandbox.faults.before(route, lambda: direct.clock.advance(6))
     assert direct.run().code == 0
     assert direct.clickup.task(task)["name"] == "Grace"
+
+
+@pytest.mark.parametrize("seconds", [4, 9, 12])
+def test_a_write_that_takes_long_is_no_persons_change_of_its_task(direct: DirectScene, seconds: float) -> None:
+    """Danger: in the same run the task's status is not brought to its lead, and while ClickUp is slow, in no run."""
+    lead, task = direct.pair("NEW")
+    direct.later()
+    direct.quiet()
+    direct.later()
+    direct.edit(lead, Name="Grace")
+    direct.clickup.set_status(task, "in progress")
+    direct.later()
+    direct.sandbox.faults.before("update_task", lambda: direct.clock.advance(seconds))
+    direct.sandbox.faults.after("update_task", lambda: direct.clock.advance(5))
+    run = direct.run()
+    assert (run.code, direct.status(lead), direct.clickup.task(task)["name"]) == (0, "CONTACTED", "Grace")
+
+
+@pytest.mark.parametrize("limit", [99, 100])
+def test_a_look_that_waited_for_its_turn_makes_no_reading_young(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Danger: a task that was taken from its lead a minute ago gets that lead's name and status."""
+    monkeypatch.setattr(main, "WORKERS", 1)
+    clock = Waits()
+    with contextlib.closing(Scene(tmp_path, clickup_limit=1_000, clock=clock)) as scene:
+        leads = [scene.lead("NEW", f"Lead {number}") for number in range(60)]
+        assert scene.run().code == 0
+        scene.later(3600)
+        scene.quiet()
+        scene.later()
+        spare = scene.clickup.add_task("spare")
+        for lead in leads:
+            scene.edit(lead, Name="changed", Status="CONTACTED")
+        scene.later()
+        scene.clickup.limit = limit
+        taken: list[str] = []
+
+        def taken_away() -> None:
+            for lead in leads:
+                task = scene.named_by(lead)
+                if scene.task_status(task) == "to do":
+                    taken.append(task)
+                    scene.clickup.set_marker(task, "")
+                    scene.set_cell(lead, spare)
+
+        clock.waits, clock.during = 0, taken_away
+        scene.run("--force")
+        assert taken, "the run was to wait for its turn"
+        assert {scene.task_status(task) for task in taken} == {"to do"}

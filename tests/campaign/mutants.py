@@ -457,6 +457,7 @@ MUTANTS = (
         "tests/test_budgets_and_views.py::"
         "test_leads_whose_tasks_were_deleted_take_few_requests_of_a_run_and_keep_no_other_waiting",
         _replaced(engine.run, "_DELETED_AT_ONCE", 10_000),
+        {"lost": False},
     ),
     Mutant(
         "agreement not seen first",
