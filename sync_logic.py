@@ -498,7 +498,7 @@ def _lead_update(
     )
 
 
-# --- 4.4 the brake, and parts of a plan -----------------------------------------------------------------------------
+# --- the brake, and parts of a plan ---------------------------------------------------------------------------------
 
 
 def status_changes(made: Plan) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""4.2 Name and details, lead to task only."""
+"""Name and details, lead to task only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""4.3 Links: which task belongs to a lead."""
+"""Links: which task belongs to a lead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""4.1 Status of a linked pair: the table, and before it our own announced writes among what was read."""
+"""Status of a linked pair: the table, and before it our own announced writes among what was read."""
 
 from __future__ import annotations
 

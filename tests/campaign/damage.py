@@ -1,4 +1,5 @@
-"""A state file that was damaged between two runs: cut, bits flipped, overwritten, in every place; or its lock file.
+"""A state file that was damaged between two runs: cut at each page, or cut, overwritten and with
+bits flipped in random places; or its lock file.
 
 Demanded each time: the run says so and stops before the first write, or goes on and all is well. In the end, with the
 damaged file moved away where that was asked for, every lead has one task and each lone edit has reached the other side
@@ -122,6 +123,8 @@ def play(damage: Damage, folder: Path) -> None:
             assert damage.kind == LOCK or _told_as_damage(runs[0].messages)
             assert scene.run().code == 3, "it does not go away by itself"
             damaged.unlink()
+        if runs[0].code == 0:
+            scene.assert_in_step()
         while runs[-1].code != 0 or len(runs) < 2:
             assert len(runs) < MOST_RUNS, (runs[-1].report, runs[-1].messages)
             scene.later(150)

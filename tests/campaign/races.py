@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import main
-from engine.carrying_out import READING_AGE_SECONDS
 from sandbox.airtable import AirtableSwitches
 from sandbox.server import Logged
 from tests.campaign.kills import Totals
@@ -556,7 +555,6 @@ def _lose(scene: Scene) -> None:
 
 
 BACKFILL = 150
-CROSSING = READING_AGE_SECONDS + 60
 
 
 def play_backfill(seed: int, folder: Path) -> None:
@@ -648,15 +646,12 @@ class Office:
         self.scene.set_cell(lead, task)
 
     def _crossed(self, lead: str) -> bool:
-        """Whether the lead was linked by hand shortly before the run made a task for it.
-
-        That is less than the minute of a reading, and the minute that a create may wait for ClickUp's limit.
-        """
+        """Whether the lead was linked by hand less than a minute before the run made a task for it."""
         if lead not in self.by_hand:
             return False
         by_hand, linked_at = self.by_hand[lead]
         made = [task for task in self.scene.clickup.by_marker(lead) if task != by_hand]
-        return any(self.scene.clickup.task(task)["created"] / 1000 < linked_at + CROSSING for task in made)
+        return any(self.scene.clickup.task(task)["created"] / 1000 < linked_at + OTHER_AGE_SECONDS for task in made)
 
     def wrong(self) -> list[str]:
         """What is not as the people left it; empty when all is well."""
