@@ -31,6 +31,7 @@ REQUIRED: Mapping[str, str] = {
     "CLICKUP_LIST_ID": "it is the number after /li/ in the List's address",
     "CLICKUP_CUSTOM_FIELD_ID": "the id of the List's text field for the record id; the README shows how to find it",
 }
+_TIMEOUT = "SYNC_HTTP_TIMEOUT_SECONDS"
 DEFAULTS: Mapping[str, str] = {
     "AIRTABLE_NAME_FIELD": "Name",
     "AIRTABLE_STATUS_FIELD": "Status",
@@ -44,7 +45,7 @@ DEFAULTS: Mapping[str, str] = {
     "SYNC_STATE_FILE": ".sync-state.sqlite3",
     "SYNC_FULL_EVERY_HOURS": "24",
     "SYNC_CREATE_DOUBT_SECONDS": "120",
-    "SYNC_HTTP_TIMEOUT_SECONDS": "65",
+    _TIMEOUT: "65",
     "SYNC_RETRY_WAIT_SECONDS": "1",
     "SYNC_TIME_BUDGET_SECONDS": "",
     "AIRTABLE_MONTHLY_CALLS": "",
@@ -280,6 +281,7 @@ class _Reader:
         """All settings; where a value was wrong, its problem is noted and what stands here must not be used."""
         name_field, status_field, task_id_field = self._fields()
         status_map = self._status_map()
+        timeout = self._number(_TIMEOUT, zero=False)
         return Settings(
             airtable_api_key=self._checked("AIRTABLE_API_KEY", _airtable_token_fault),
             airtable_base_id=self._checked("AIRTABLE_BASE_ID", _base_id_fault),
@@ -298,8 +300,8 @@ class _Reader:
             missing_task=self._choice("MISSING_TASK", ("report", "recreate")),
             state_file=Path(self._checked("SYNC_STATE_FILE", _state_file_fault)).expanduser(),
             full_every_hours=self._number("SYNC_FULL_EVERY_HOURS", longest=_LONGEST_HOURS, zero=False),
-            create_doubt_seconds=self._number("SYNC_CREATE_DOUBT_SECONDS"),
-            http_timeout_seconds=self._number("SYNC_HTTP_TIMEOUT_SECONDS", zero=False),
+            create_doubt_seconds=self._number("SYNC_CREATE_DOUBT_SECONDS") + _beyond_the_default(timeout),
+            http_timeout_seconds=timeout,
             retry_wait_seconds=self._number("SYNC_RETRY_WAIT_SECONDS"),
             time_budget_seconds=self._time_budget(),
             airtable_monthly_calls=self._calls("AIRTABLE_MONTHLY_CALLS"),
@@ -412,6 +414,11 @@ class _Reader:
         if not 0 < calls <= _MOST_CALLS:
             self._wrong(name, f"it must be a whole number above 0 and up to {_MOST_CALLS:,}, digits only")
         return calls
+
+
+def _beyond_the_default(timeout: float) -> float:
+    """A request that may take so much longer may be carried out so much later."""
+    return max(0.0, timeout - float(DEFAULTS[_TIMEOUT]))
 
 
 # Each of these says what is wrong with a value and what to do about it, or "". None repeats a token.

@@ -230,7 +230,8 @@ class AnnouncedTaskWrite:
 
     `lead_status` is the lead's status that led to it. What was not written is "". `name` and `description` are
     digests of the text that was sent. `sent` and, of name and description, `texts_sent` are Unix milliseconds in
-    ClickUp's clock: a status whose outcome is still unknown may have been sent long before them.
+    ClickUp's clock: a status whose outcome is still unknown may have been sent long before them. Both are of the first
+    attempt, behind which people may have acted; `last_sent` is of the last one, which may yet arrive.
     """
 
     record_id: str
@@ -241,13 +242,14 @@ class AnnouncedTaskWrite:
     description: str
     sent: int
     texts_sent: int
+    last_sent: int
 
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedLeadWrite:
     """A status written to a lead that was sent and not recorded as done; `task_status` is what led to it.
 
-    `sent` is Unix milliseconds in Airtable's clock.
+    `sent` and `last_sent`, of the first and the last attempt, are Unix milliseconds in Airtable's clock.
     """
 
     record_id: str
@@ -255,6 +257,7 @@ class AnnouncedLeadWrite:
     task_status: str
     status: str
     sent: int
+    last_sent: int
 
 
 # --- what the decisions ask for, and what they say ------------------------------------------------------------------

@@ -31,7 +31,7 @@ from models import (
 from text import visible
 from world import DELETED
 
-VERSION = 5
+VERSION = 6
 _APPLICATION_ID = 0x41435359
 _MOST_VARIABLES = 500
 _RUNS_KEPT = 1000
@@ -66,11 +66,11 @@ CREATE TABLE announced_creates (
 CREATE TABLE announced_task_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, lead_status TEXT NOT NULL, status TEXT NOT NULL,
     name TEXT NOT NULL, description TEXT NOT NULL, sent INTEGER NOT NULL, texts_sent INTEGER NOT NULL,
-    seal TEXT NOT NULL
+    last_sent INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE announced_lead_writes (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, task_status TEXT NOT NULL, status TEXT NOT NULL,
-    sent INTEGER NOT NULL, seal TEXT NOT NULL
+    sent INTEGER NOT NULL, last_sent INTEGER NOT NULL, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE unfinished (
     record_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, phase INTEGER NOT NULL, error TEXT NOT NULL,
@@ -430,13 +430,16 @@ class State:
             write.description,
             write.sent,
             write.texts_sent,
+            write.last_sent,
         )
         with self._transaction():
             self._keep("announced_task_writes", [row])
 
     def announce_lead_writes(self, writes: Iterable[AnnouncedLeadWrite]) -> None:
         """Note that statuses are about to be written to leads."""
-        rows = [(each.record_id, each.task_id, each.task_status, each.status, each.sent) for each in writes]
+        rows = [
+            (each.record_id, each.task_id, each.task_status, each.status, each.sent, each.last_sent) for each in writes
+        ]
         with self._transaction():
             self._keep("announced_lead_writes", rows)
 

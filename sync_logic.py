@@ -28,7 +28,16 @@ from decisions.evidence import (
     task_write_may_arrive,
 )
 from decisions.kept import as_seen, as_shown, created_link, found_link, having, is_made_by, with_base
-from decisions.links import Adopted, Linked, Undecided, Unlinked, link_notices, notices_without_lead, resolve
+from decisions.links import (
+    Adopted,
+    Linked,
+    Undecided,
+    Unlinked,
+    link_notices,
+    notices_without_lead,
+    resolve,
+    unlinked_notices,
+)
 from decisions.rules import Rules
 from decisions.status import (
     StatusDecision,
@@ -262,6 +271,7 @@ def _decide(lead: Lead, index: Index, rules: Rules, draft: _Draft) -> None:
                 draft.notices.append(Notice(lead.id, "", _MADE_AGAIN, phase=1, once=True))
         else:
             draft.unchanged += 1
+            draft.notices.extend(unlinked_notices(lead, resolution))
             if lead.id in index.world.creates:
                 draft.notices.append(Notice(lead.id, "", _GIVEN_UP))
     else:

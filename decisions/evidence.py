@@ -62,13 +62,13 @@ def lead_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
     While it is written once more it stays announced until that is recorded: it is not to be taken for a person's.
     """
     write = world.lead_writes.get(record_id)
-    return write is not None and abs(world.airtable_now - write.sent) < rules.doubt_ms
+    return write is not None and abs(world.airtable_now - write.last_sent) < rules.doubt_ms
 
 
 def task_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
     """The same of a write of its task. A time far ahead of now was taken from a wrong clock, and says nothing."""
     write, now = world.task_writes.get(record_id), world.surely_listed + rules.doubt_ms
-    return write is not None and abs(now - max(write.sent, write.texts_sent)) < rules.doubt_ms
+    return write is not None and abs(now - write.last_sent) < rules.doubt_ms
 
 
 def _differs_from_our_write(lead: Lead, link: Link, world: World, rules: Rules) -> bool:

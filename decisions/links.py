@@ -40,7 +40,7 @@ class Unlinked:
 
 
 TASK_DELETED = "its task was deleted in ClickUp"
-_OUTSIDE_VIEW = Unlinked(False, "not in the view")
+OUTSIDE_VIEW = Unlinked(False, "not in the view")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def resolve(lead: Lead, index: Index, rules: Rules) -> Resolution:
         if rules.missing_task == "recreate":
             why = "its task was deleted, and MISSING_TASK is recreate"
             found = _without_reference(lead, index, rules, named, why)
-            return Undecided(named, _NOT_RECREATED, _NOT_RECREATED_HINT) if found == _OUTSIDE_VIEW else found
+            return Undecided(named, _NOT_RECREATED, _NOT_RECREATED_HINT) if found == OUTSIDE_VIEW else found
         return Undecided(
             named,
             TASK_DELETED,
@@ -229,7 +229,7 @@ def _unlinked(lead: Lead, index: Index, rules: Rules, why: str) -> Resolution:
                 left=True,
             )
     if world.in_view is not None and lead.id not in world.in_view:
-        return _OUTSIDE_VIEW if lead.id in world.view_asked else Wanted(in_view=frozenset({lead.id}))
+        return OUTSIDE_VIEW if lead.id in world.view_asked else Wanted(in_view=frozenset({lead.id}))
     unmapped = without_row(lead.status, rules)
     if unmapped is not None:
         return Undecided("", unmapped.problem, unmapped.hint) if unmapped.problem else Unlinked(False, unmapped.rule)
@@ -259,6 +259,9 @@ def link_notices(lead: Lead, found: Linked | Adopted, index: Index) -> Iterator[
         if other.id != task.id and other.fresh:
             text = f"this task bears the marker of a lead whose task is {task.id}; it is left alone"
             yield Notice(lead.id, other.id, text)
+    if found.claim and task.marker:
+        text = f"'{visible(task.marker)[:80]}' in the task's field for the record id is replaced by the lead's"
+        yield Notice(lead.id, task.id, text, phase=1)
     if task.elsewhere and task.fresh and index.world.full:
         text = f"the task is {task.elsewhere}; it is still followed"
         yield Notice(lead.id, task.id, text, routine=True)
@@ -266,6 +269,16 @@ def link_notices(lead: Lead, found: Linked | Adopted, index: Index) -> Iterator[
     if isinstance(named, str) and named:
         text = f"'{named}' in its Task ID cell belonged to another lead or a deleted task"
         yield Notice(lead.id, task.id, text, phase=1, of_adoption=True)
+
+
+def unlinked_notices(lead: Lead, found: Unlinked) -> Iterator[Notice]:
+    """A lead that gets no task although it names one: a copy, as a rule, or a mistyped id."""
+    named = parse_reference(lead.task_cell)
+    if found == OUTSIDE_VIEW and isinstance(named, str) and named:
+        text = (
+            f"its Task ID '{named}' names another lead's task; it is not in AIRTABLE_VIEW, so it gets none of its own"
+        )
+        yield Notice(lead.id, "", text, routine=True)
 
 
 def notices_without_lead(record_id: str, index: Index) -> Iterator[Notice]:

@@ -387,7 +387,8 @@ class CarryingOut:
 
     def _announce_update(self, update: UpdateTask) -> None:
         self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looks=update.look_first)
-        sent = self._task_writes_sent.setdefault(update.record_id, self._clickup_ms())
+        now = self._clickup_ms()
+        sent = self._task_writes_sent.setdefault(update.record_id, now)
         announced = AnnouncedTaskWrite(
             update.record_id,
             update.task_id,
@@ -397,6 +398,7 @@ class CarryingOut:
             "" if update.description is None else digest(update.description),
             sent,
             sent,
+            now,
         )
         earlier = self._in_doubt(update)
         if earlier is not None:
@@ -517,7 +519,7 @@ class CarryingOut:
         sent = {update.record_id: self._lead_writes_sent.setdefault(update.record_id, now) for update in updates}
         writes = [
             AnnouncedLeadWrite(
-                update.record_id, update.task_id, update.task_status, update.status or "", sent[update.record_id]
+                update.record_id, update.task_id, update.task_status, update.status or "", sent[update.record_id], now
             )
             for update in announced
         ]

@@ -402,7 +402,7 @@ class Reading:
         self._written = {link.task_id: link for link in self._links.values() if recent(link.task_written)}
         known: tuple[Link | Stray, ...] = (*self._links.values(), *self._strays)
         self._just_made = frozenset(each.task_id for each in known if recent(each.created))
-        last = ((write.task_id, max(write.sent, write.texts_sent)) for write in self.task_writes.values())
+        last = ((write.task_id, write.last_sent) for write in self.task_writes.values())
         sent = {task_id: moment for task_id, moment in last if recent(moment)}
         for task_id in self._written.keys() | sent.keys():
             row = self.tasks.get(task_id)

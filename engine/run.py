@@ -87,6 +87,7 @@ class _Run:
         self._partial = bool(options.only or options.phase is not None)
         self._missed: list[str] = []
         self._examined = False
+        self._whole = False
         self._put_off: dict[str, Failure] = {}
         self._deleted_until = state.value("deleted_until")
 
@@ -198,14 +199,17 @@ class _Run:
         now = self._tools.clock.time()
         due = not (last <= now < last + self._settings.full_every_hours * 3600)
         changed = self._state.value("settings") != fingerprint(self._settings)
-        return self._options.full or due or changed or self._state.value("short") is not None
+        return self._options.full or self._whole or due or changed or self._state.value("short") is not None
 
     def _read_and_plan(self, setup: Setup) -> tuple[Setup, Reading, Plan]:
         """Read, and plan; where a service says that a name is unknown, the set-up is examined and its problems told."""
         while True:
             try:
                 reading = self._read(setup)
-                return setup, reading, self._plan(reading, setup)
+                made = self._plan(reading, setup)
+                if made is not None:
+                    return setup, reading, made
+                self._whole = True
             except (InvalidRequest, NotFound) as error:
                 setup = self._with_fewer_fields(setup, error)
 
@@ -291,7 +295,11 @@ class _Run:
         since = int(float(self._state.value("clickup_watermark") or 0) * 1000)
         return min([since, *(create.sent - OVERLAP_SECONDS * 1000 for create in reading.creates.values())])
 
-    def _plan(self, reading: Reading, setup: Setup) -> Plan:
+    def _plan(self, reading: Reading, setup: Setup) -> Plan | None:
+        """The plan; None where one reading leads to the next for so long that it takes less to read everything.
+
+        So it is where each of many leads names the task of another.
+        """
         rules = _rules(self._settings, setup)
         for _ in range(_MOST_ROUNDS):
             world = reading.world()
@@ -300,7 +308,10 @@ class _Run:
             if isinstance(made, Plan):
                 return made
             reading.fetch(made)
-        raise AssertionError(f"the decisions still want to know more after {_MOST_ROUNDS} rounds: {made}")
+        if reading.full:
+            raise AssertionError(f"the decisions still want to know more after {_MOST_ROUNDS} rounds: {made}")
+        log.info("after %d readings by id there is still more to know, so everything is read", _MOST_ROUNDS)
+        return None
 
     def _keep_readings(
         self, reading: Reading, made: Plan, claimed: frozenset[str], setup: Setup, *, untold: str | None

@@ -591,3 +591,24 @@ def test_a_lead_in_the_view_whose_task_id_is_white_space_is_tried_again(
     scene.later(600)
     run = scene.run()
     assert (run.code, run.report["phase_1"]["created"]) == (0, 1)
+
+
+def test_a_lead_out_of_the_view_that_names_another_leads_task_is_named(scene: Scene) -> None:
+    """Danger: a mistyped Task ID leaves a lead without a task, and no run ever says so."""
+    scene.airtable.add_view("Hot", "NOT({Status} = 'LOST')")
+    scene.settings["AIRTABLE_VIEW"] = "Hot"
+    one, other = scene.lead("CONTACTED", "one"), scene.lead("CONTACTED", "other")
+    assert scene.run().code == 0
+    scene.later()
+    scene.clickup.delete(scene.named_by(other))
+    scene.set_cell(other, scene.named_by(one))
+    scene.edit(other, Status="LOST")
+    scene.later()
+    for flags in ((), ("--full",)):
+        run = scene.run(*flags)
+        assert (run.code, run.writes) == (0, [])
+        (notice,) = run.report["notices"]
+        assert notice["record_id"] == other
+        assert "names another lead's task" in notice["text"]
+        scene.later()
+    assert scene.quiet().report["notices"] == []

@@ -423,3 +423,26 @@ def test_texts_that_show_only_after_a_run_that_did_not_repeat_them_are_known_as_
     assert direct.run().code == 0
     shown = direct.clickup.task(task)
     assert (shown["name"], "one@" in shown["description"]) == ("Ada", True)
+
+
+def test_a_lead_write_is_as_late_as_its_last_attempt(direct: DirectScene) -> None:
+    """Danger: attempts take a minute each, the time of doubt counts from the first, and the echo of the last one beats
+    the person who has put the task back."""
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(30)
+    faults = direct.sandbox.faults
+    faults.before("update_records", lambda: direct.clock.advance(62))
+    faults.add("reset", when="before", route="update_records", number=1)
+    faults.add("reset", when="after", route="update_records", number=2, times=9)
+    direct.airtable.switches = replace(direct.airtable.switches, stale_seconds=15)
+    assert direct.run().code == 1
+    direct.sandbox.faults.clear()
+    direct.later(2)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(2)
+    early = direct.run()
+    assert (early.code, early.writes, len(early.report["left_records"])) == (1, [], 1)
+    direct.later(300)
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")

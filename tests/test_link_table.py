@@ -441,3 +441,64 @@ def test_a_task_that_two_leads_name_goes_to_the_younger_where_people_do_what_the
     assert scene.run().code == 0
     assert scene.named_by(younger) == task
     assert scene.named_by(older) not in ("", task)
+
+
+@pytest.mark.parametrize(("timeout", "took"), [(180, 170), (300, 290)])
+def test_a_create_that_took_as_long_as_a_longer_timeout_allows_makes_no_second_task(
+    scene: Scene, timeout: int, took: int
+) -> None:
+    """Danger: the time of doubt is over before the answer was given up, and the next run makes a second task."""
+    scene.settings["SYNC_HTTP_TIMEOUT_SECONDS"] = str(timeout)
+    scene.settings["SYNC_CREATE_DOUBT_SECONDS"] = "120"
+    scene.pair("NEW")
+    lead = scene.lead("NEW", "slow")
+    scene.later()
+    scene.clickup.hide_new_for = 30
+    scene.sandbox.faults.before("create_task", lambda: scene.clock.advance(took))
+    scene.sandbox.faults.add("reset", when="after", route="create_task")
+    assert scene.run().code == 1
+    scene.sandbox.faults.clear()
+    scene.later(5)
+    assert scene.run().report["left"] == 1
+    scene.later(150)
+    assert scene.run().code == 0
+    assert scene.clickup.by_marker(lead) == [scene.named_by(lead)]
+
+
+@pytest.mark.parametrize("marker", ["ask Bob before calling", "recAAAAAAAAAAAAAA"])
+def test_what_stood_in_a_tasks_field_for_the_record_id_is_named_as_it_is_replaced(scene: Scene, marker: str) -> None:
+    """Danger: somebody's note in that field is gone without a word."""
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_marker(task, marker)
+    scene.later()
+    run = scene.run()
+    assert run.writes == ["clickup set_field"]
+    (notice,) = run.report["notices"]
+    assert (notice["record_id"], notice["task_id"]) == (lead, task)
+    assert marker in notice["text"]
+    assert scene.clickup.by_marker(lead) == [task]
+    scene.later()
+    assert scene.run().report["notices"] == []
+
+
+def test_many_leads_that_name_each_others_tasks_stop_no_run(scene: Scene) -> None:
+    """Danger: each lead that is read by its id names the task of the next one, and the run ends with a traceback."""
+    leads = [scene.lead("NEW", f"lead {number}") for number in range(60)]
+    assert scene.run().code == 0
+    tasks = [scene.named_by(lead) for lead in leads]
+    scene.later()
+    for lead, task in zip(leads, [*tasks[1:], tasks[0]], strict=True):
+        scene.set_cell(lead, task)  # a column that was pasted one row too low
+    scene.later()
+    assert len(scene.run().report["failed"]) == len(leads)
+    for lead in leads:
+        scene.airtable.delete(lead)
+    scene.later()
+    scene.run("--full")
+    for lead in leads:
+        scene.airtable.restore(lead)
+    scene.later()
+    scene.edit(leads[0], Name="edited")
+    scene.later()
+    run = scene.run()
+    assert (run.code, run.report["full"], len(run.report["failed"]), run.writes) == (1, True, len(leads), [])

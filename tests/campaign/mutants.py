@@ -41,7 +41,7 @@ from decisions.rules import Rules
 from decisions.status import Settled
 from engine.carrying_out import CarryingOut
 from engine.reading import Reading
-from models import Announce, Link, Task, TaskPage, UpdateLead, UpdateTask
+from models import Announce, AnnouncedLeadWrite, Link, Task, TaskPage, UpdateLead, UpdateTask
 from state import Lock, State
 from status_map import StatusMap, fold
 from tests import test_late_listings, test_meanwhile, test_named
@@ -104,6 +104,15 @@ def _blind_retry() -> Patch:
         return fetch(self, method, path, read, **{**more, "replayable": True})
 
     return mock.patch.object(Http, "fetch", replayed)
+
+
+def _in_doubt_from_the_first_attempt() -> Patch:
+    announce = State.announce_lead_writes
+
+    def announced(self: State, writes: Iterable[AnnouncedLeadWrite]) -> None:
+        announce(self, [dataclasses.replace(each, last_sent=each.sent) for each in writes])
+
+    return mock.patch.object(State, "announce_lead_writes", announced)
 
 
 def _nothing_unfinished() -> Patch:
@@ -405,9 +414,15 @@ MUTANTS = (
     ),
     Mutant(
         "an unanswered write of a task forgotten before it is made again",
-        "the same of a write of its task",
+        "an unanswered write of a task is announced no more once it is to be made again",
         "tests/test_late_listings.py::test_texts_that_show_only_after_a_run_that_did_not_repeat_them_are_known_as_ours",
         _replaced(sync_logic, "task_write_may_arrive", _no),
+    ),
+    Mutant(
+        "doubt from the first attempt",
+        "a write of several attempts is in doubt from the first of them on, not from the last",
+        "tests/test_late_listings.py::test_a_lead_write_is_as_late_as_its_last_attempt",
+        _in_doubt_from_the_first_attempt,
     ),
     Mutant(
         "one service's time believed alone",

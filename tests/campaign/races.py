@@ -555,6 +555,7 @@ def _lose(scene: Scene) -> None:
 
 
 BACKFILL = 150
+ON_ITS_WAY = 30.0
 
 
 def play_backfill(seed: int, folder: Path) -> None:
@@ -646,12 +647,18 @@ class Office:
         self.scene.set_cell(lead, task)
 
     def _crossed(self, lead: str) -> bool:
-        """Whether the lead was linked by hand less than a minute before the run made a task for it."""
+        """Whether the lead was linked by hand less than a minute before the create of its task was sent.
+
+        While that is on its way, others that are answered move the clock on by the time of an edit.
+        """
         if lead not in self.by_hand:
             return False
         by_hand, linked_at = self.by_hand[lead]
         made = [task for task in self.scene.clickup.by_marker(lead) if task != by_hand]
-        return any(self.scene.clickup.task(task)["created"] / 1000 < linked_at + OTHER_AGE_SECONDS for task in made)
+        return any(
+            self.scene.clickup.task(task)["created"] / 1000 < linked_at + OTHER_AGE_SECONDS + ON_ITS_WAY
+            for task in made
+        )
 
     def wrong(self) -> list[str]:
         """What is not as the people left it; empty when all is well."""
