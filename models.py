@@ -385,8 +385,8 @@ class Notice:
     """Something a person should know; nothing failed. What is `routine` is true day after day.
 
     `phase`: it tells of a write that this phase is to carry out, and is untrue without it; 0 for anything else.
-    `of_adoption`: that write is of the task's id to its lead. What no later reading shows again, should the write fail,
-    is told `once`.
+    `of_adoption`: that write is of the task's id to its lead; `of_marker`: of the lead's id to its task. What no later
+    reading shows again, should the write fail, is told `once`.
     """
 
     record_id: str
@@ -396,6 +396,7 @@ class Notice:
     phase: int = 0
     once: bool = False
     of_adoption: bool = False
+    of_marker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

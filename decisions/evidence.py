@@ -24,8 +24,9 @@ def evidence_wanted(lead: Lead, link: Link, task: KnownTask, world: World, rules
     unasked = task.id not in world.status_since
     if task_write and may_be_touched(link, task, task_write) and unasked:
         return Wanted(task_status_since=frozenset({task.id}))
-    if lead_write and (lead.id, lead_write.sent) not in world.lead_after:
-        return Wanted(lead_status_after=frozenset({(lead.id, lead_write.sent)}))
+    for moment in (lead_write.sent, lead_write.last_sent) if lead_write else ():
+        if (lead.id, moment) not in world.lead_after:  # one at a time: the answer names the lead, not the moment
+            return Wanted(lead_status_after=frozenset({(lead.id, moment)}))
     if _differs_from_our_write(lead, link, world, rules) and _after_our_write(link) not in world.lead_after:
         return Wanted(lead_status_after=frozenset({_after_our_write(link)}))
     if link.base is None and isinstance(lead.status, str) and lead.status:
@@ -53,7 +54,7 @@ def lead_may_be_older(lead: Lead, link: Link, status: StatusDecision, world: Wor
         return False
     write = world.lead_writes[lead.id]
     another = isinstance(lead.status, str) and fold(lead.status) != fold(write.status)
-    return another and not world.lead_after[lead.id, write.sent]
+    return another and not world.lead_after[lead.id, write.last_sent]
 
 
 def lead_write_may_arrive(record_id: str, world: World, rules: Rules) -> bool:
@@ -91,15 +92,14 @@ def task_may_be_older(
     write = world.task_write(lead.id, task.id)
     if write is None or not task_write_may_arrive(lead.id, world, rules):
         return False
+    if task.updated >= write.last_sent - CLOCK_MARGIN_MS:
+        return False
     parts = (
-        (write.sent, fold(write.status), fold(task.status), status.task_status),
-        (write.texts_sent, write.name, task.name, content.name),
-        (write.texts_sent, write.description, task.description, content.description),
+        (fold(write.status), fold(task.status), status.task_status),
+        (write.name, task.name, content.name),
+        (write.description, task.description, content.description),
     )
-    return any(
-        written and shown != written and again is None and task.updated < sent - CLOCK_MARGIN_MS
-        for sent, written, shown, again in parts
-    )
+    return any(written and shown != written and again is None for written, shown, again in parts)
 
 
 def _agrees_anew(lead: Lead, link: Link, task: KnownTask, rules: Rules) -> bool:

@@ -261,7 +261,7 @@ def link_notices(lead: Lead, found: Linked | Adopted, index: Index) -> Iterator[
             yield Notice(lead.id, other.id, text)
     if found.claim and task.marker:
         text = f"'{visible(task.marker)[:80]}' in the task's field for the record id is replaced by the lead's"
-        yield Notice(lead.id, task.id, text, phase=1)
+        yield Notice(lead.id, task.id, text, phase=1, of_marker=True)
     if task.elsewhere and task.fresh and index.world.full:
         text = f"the task is {task.elsewhere}; it is still followed"
         yield Notice(lead.id, task.id, text, routine=True)
@@ -278,7 +278,7 @@ def unlinked_notices(lead: Lead, found: Unlinked) -> Iterator[Notice]:
         text = (
             f"its Task ID '{named}' names another lead's task; it is not in AIRTABLE_VIEW, so it gets none of its own"
         )
-        yield Notice(lead.id, "", text, routine=True)
+        yield Notice(lead.id, "", text)
 
 
 def notices_without_lead(record_id: str, index: Index) -> Iterator[Notice]:

@@ -148,6 +148,7 @@ class CarryingOut:
         self._to_mark = {update.record_id for update in made.task_updates if update.set_marker}
         self._to_look = set(self._to_mark)
         self._marked: set[str] = set()
+        self._markers_sent: set[str] = set()
         self._lost: list[CreateTask] = []
         self._failed: list[Failure] = []
         # How the last try of a write failed that is not given up yet, or that the run had no more time for.
@@ -263,6 +264,8 @@ class CarryingOut:
     def _is_true(self, notice: Notice, stands: Callable[[str, int], bool]) -> bool:
         if notice.of_adoption:
             return notice.record_id in self._lead_writes_sent
+        if notice.of_marker:
+            return notice.record_id in self._markers_sent
         return notice.phase == 0 or stands(notice.record_id, notice.phase)
 
     def carried_out(self) -> Callable[[str, int], bool]:
@@ -375,6 +378,7 @@ class CarryingOut:
     def _announce_marker(self, update: UpdateTask) -> None:
         """A task that may get a lead's marker counts as one that bears it until it is read again."""
         self._check_again((update.record_id,), UPDATE_AGE_SECONDS, looks=update.look_first)
+        self._markers_sent.add(update.record_id)
         if update.record_id in self._claimed:
             link = self._links[update.record_id]
             self._state.keep_strays((Stray(link.task_id, link.record_id, link.created),), instead_of=frozenset())
@@ -455,6 +459,8 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
         self._not_carried_out("clickup", (update.record_id,), unknown=sent and error.outcome_unknown)
+        if not sent and not error.outcome_unknown and ("clickup", update.record_id) not in self._unanswered:
+            self._markers_sent.discard(update.record_id)
         if update.record_id not in self._claimed:
             self._to_mark.discard(update.record_id)  # its link is known without
         elif not sent:

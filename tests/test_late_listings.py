@@ -446,3 +446,70 @@ def test_a_lead_write_is_as_late_as_its_last_attempt(direct: DirectScene) -> Non
     direct.later(300)
     assert direct.run().code == 0
     assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def _dies_behind_its_third_attempt(direct: DirectScene, route: str, *, meanwhile: Callable[[], None]) -> float:
+    """A run whose first two attempts of a write do not arrive, with somebody at work after the first; when that was."""
+    faults, fate = direct.sandbox.faults, Fate()
+    attempts: list[float] = []
+
+    def attempted() -> None:
+        attempts.append(direct.clock.time())
+        if len(attempts) == 1:
+            direct.clock.advance(1.2)
+            meanwhile()
+        direct.clock.advance(2)
+
+    def dies() -> None:
+        fate.dead = len(attempts) == 3
+
+    faults.before(route, attempted)
+    for number in (1, 2):
+        faults.add("reset", when="before", route=route, number=number)
+    faults.after(route, dies)
+    assert direct.killed_run(fate) is None
+    faults.clear()
+    direct.later(3)
+    return attempts[0] + 1.6
+
+
+def test_a_touch_between_two_attempts_does_not_prove_that_a_late_task_shows_the_last(direct: DirectScene) -> None:
+    """Danger: the write counts as never made, and later as a person's move that beats who has put the lead back."""
+    lead, task = direct.pair("CONTACTED")
+    direct.edit(lead, Status="QUALIFIED")
+    direct.later(30)
+    direct.clickup.show_updates_after = 0.001
+    shown = _dies_behind_its_third_attempt(
+        direct, "update_task", meanwhile=lambda: direct.clickup.describe(task, "a note by somebody")
+    )
+    direct.edit(lead, Status="CONTACTED")
+    direct.later(3)
+    direct.clickup.show_updates_after = direct.clock.time() - shown
+    direct.clickup.late_by_id = True
+    assert direct.run().report["left"] == 1
+    direct.clickup.show_updates_after = 0
+    direct.later(150)
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")
+
+
+def test_a_touch_between_two_attempts_does_not_prove_that_a_late_lead_shows_the_last(direct: DirectScene) -> None:
+    """Danger: the same of a lead, and who has put the task back."""
+    lead, task = direct.pair("CONTACTED")
+    direct.clickup.set_status(task, "complete")
+    direct.later(30)
+
+    def away_and_back() -> None:
+        direct.airtable.switches = replace(direct.airtable.switches, stale_seconds=100)
+        direct.edit(lead, Status="NEW")
+        direct.edit(lead, Status="CONTACTED")
+
+    shown = _dies_behind_its_third_attempt(direct, "update_records", meanwhile=away_and_back)
+    direct.clickup.set_status(task, "in progress")
+    direct.later(3)
+    direct.airtable.switches = replace(direct.airtable.switches, stale_seconds=direct.clock.time() - shown)
+    assert direct.run().report["left"] == 1
+    direct.airtable.switches = replace(direct.airtable.switches, stale_seconds=0)
+    direct.later(150)
+    assert direct.run().code == 0
+    assert (direct.status(lead), direct.task_status(task)) == ("CONTACTED", "in progress")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.scene import Scene
-from tests.troubles import ELSEWHERE, put_elsewhere
+from tests.troubles import ELSEWHERE, REFUSED_TASK, put_elsewhere, refusing
 
 
 def test_an_empty_cell_and_a_task_with_the_leads_marker_is_adopted(scene: Scene) -> None:
@@ -502,3 +502,43 @@ def test_many_leads_that_name_each_others_tasks_stop_no_run(scene: Scene) -> Non
     scene.later()
     run = scene.run()
     assert (run.code, run.report["full"], len(run.report["failed"]), run.writes) == (1, True, len(leads), [])
+
+
+@pytest.mark.parametrize("how", ["refused", "edited", "unanswered", "time is over"])
+def test_what_a_marker_replaced_is_named_though_the_run_does_no_more_for_that_task(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Danger: the name that was to be written with it fails, and nobody tells what stood in the field before."""
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_marker(task, "ask Bob before calling")
+    scene.edit(lead, Name="Another name")
+    scene.later()
+    faults = scene.sandbox.faults
+    if how == "refused":
+        monkeypatch.setattr(scene.sandbox, "carry_out", refusing(scene, "PUT", REFUSED_TASK))
+    elif how == "edited":
+
+        def edited() -> None:
+            scene.clock.advance(15)
+            scene.edit(lead, Name="A newer name")
+
+        faults.after("set_field", edited)
+    elif how == "unanswered":
+        faults.add("reset", when="after", route="set_field", times=1_000)
+    else:
+        scene.settings["SYNC_TIME_BUDGET_SECONDS"] = "30"
+        faults.after("set_field", lambda: scene.clock.advance(45))
+    run = scene.run()
+    assert run.code == 1
+    assert [("ask Bob" in each["text"], each["task_id"]) for each in run.report["notices"]] == [(True, task)]
+    assert scene.clickup.by_marker(lead) == [task]
+
+
+def test_a_marker_that_was_refused_replaces_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Danger: the output names a change that nobody made."""
+    _, task = scene.pair("NEW")
+    scene.clickup.set_marker(task, "ask Bob before calling")
+    scene.later()
+    monkeypatch.setattr(scene.sandbox, "carry_out", refusing(scene, "POST", REFUSED_TASK, "clickup"))
+    run = scene.run()
+    assert (run.code, run.report["notices"]) == (1, [])
