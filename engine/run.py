@@ -502,8 +502,8 @@ def _rules(settings: Settings, setup: Setup) -> Rules:
         settings.name_field,
         settings.status_field,
         settings.task_id_field,
-        setup.task_spelling(),
-        setup.lead_spelling(),
+        setup.task_spelling(settings.status_map),
+        setup.lead_spelling(settings.status_map),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,17 @@ from clients.errors import ApiError, AuthError, InvalidRequest, NotFound, QuotaS
 from config import Settings, binding, fingerprint
 from errors import ConfigError
 from models import FieldInfo, TableInfo
-from status_map import fold
+from status_map import StatusMap, fold
 from text import visible
 
 _TEXT_FIELDS = {"singleLineText", "multilineText"}
 _COMPUTED_FIELDS = {
     "formula", "rollup", "lookup", "multipleLookupValues", "count", "autoNumber", "createdTime", "createdBy",
     "lastModifiedTime", "lastModifiedBy", "button", "aiText", "externalSyncSource",
+}  # fmt: skip
+_NO_STATUS_FIELDS = {
+    "number", "percent", "currency", "rating", "duration", "checkbox", "date", "dateTime", "multipleSelects",
+    "multipleRecordLinks", "multipleAttachments", "singleCollaborator", "multipleCollaborators", "barcode",
 }  # fmt: skip
 _MARKER_FIELDS = {"short_text", "text"}
 _FALLBACK_NAMES = ("Company", "Email")
@@ -45,13 +49,18 @@ class Setup:
     warnings: tuple[str, ...] = ()
     settings: str = ""
 
-    def task_spelling(self) -> Mapping[str, str]:
+    def task_spelling(self, statuses: StatusMap) -> Mapping[str, str]:
         """Task statuses by their folded names."""
-        return {fold(name): name for name in self.task_statuses}
+        return _spelling(self.task_statuses, [row.task for row in statuses.rows])
 
-    def lead_spelling(self) -> Mapping[str, str]:
+    def lead_spelling(self, statuses: StatusMap) -> Mapping[str, str]:
         """Lead statuses by their folded names."""
-        return {fold(name): name for name in self.lead_statuses}
+        return _spelling(self.lead_statuses, [row.lead for row in statuses.rows])
+
+
+def _spelling(names: Sequence[str], rows: Iterable[str]) -> Mapping[str, str]:
+    """Of names that differ in letter case alone, the one that stands in the status map goes first."""
+    return {fold(name): name for name in (*names, *(each for each in rows if each in names))}
 
 
 def to_text(setup: Setup) -> str:
@@ -184,6 +193,11 @@ def _status_field(settings: Settings, fields: Mapping[str, FieldInfo], problems:
         problems.append(
             f"AIRTABLE_STATUS_FIELD: '{visible(field.name)}' is computed ({field.type}) and cannot be written; "
             "choose a single select or text field, or make every row of STATUS_MAP one-way with >"
+        )
+    if field.type in _NO_STATUS_FIELDS:
+        problems.append(
+            f"AIRTABLE_STATUS_FIELD: '{visible(field.name)}' is of type {field.type}, which holds no status; "
+            "choose a single select or text field"
         )
     if field.type == "singleSelect":
         choices = {fold(choice) for choice in field.choices}

@@ -54,7 +54,7 @@ class LiveTest:
             found = check(self._settings, tools)
             self._list_name = tools.clickup.list_info().name
             self._survey = survey(self._settings, tools)
-        self._lead_spelling = found.lead_spelling()
+        self._lead_spelling = found.lead_spelling(self._settings.status_map)
         return found
 
     def question(self) -> list[str]:

@@ -24,7 +24,7 @@ import main
 from flags import VERSION
 from sandbox.faults import Fault
 from state import Lock
-from tests.scene import TOP, Scene
+from tests.scene import STATUS_MAP, TOP, Scene
 
 SIX = {
     "AIRTABLE_API_KEY": "patSecretSecret1.secretsecret",
@@ -382,6 +382,28 @@ def test_check_names_every_problem_with_its_cure(scene: Scene) -> None:
     assert len(problems) == 2
     assert "'Stage'" in out
     assert "'doing'" in out
+
+
+@pytest.mark.parametrize("kind", ["multipleSelects", "multipleRecordLinks", "checkbox", "number", "date"])
+def test_a_field_that_holds_no_status_is_named_before_any_task_is_made(scene: Scene, kind: str) -> None:
+    """Danger: its cells are empty, so that every lead gets a task in the first status, and no task's status a lead."""
+    scene.airtable.change_type("Status", kind, list(STATUS_MAP) if kind == "multipleSelects" else [])
+    scene.airtable.add_record({"Name": "Ada"})
+    for flags in (("--check",), ()):
+        run = scene.run(*flags)
+        assert (run.code, run.writes) == (2, [])
+        assert f"'Status' is of type {kind}, which holds no status" in run.messages
+
+
+@pytest.mark.parametrize("options", [["Contacted", "CONTACTED"], ["CONTACTED", "Contacted"]])
+def test_of_options_that_differ_in_letter_case_a_lead_gets_the_one_in_the_map(scene: Scene, options: list[str]) -> None:
+    scene.settings["STATUS_MAP"] = "NEW > To Do, Contacted = In Progress"
+    scene.airtable.change_type("Status", "singleSelect", ["NEW", *options])
+    lead, task = scene.pair("NEW")
+    scene.clickup.set_status(task, "in progress")
+    scene.later()
+    assert scene.run().code == 0
+    assert scene.status(lead) == "Contacted"
 
 
 def test_check_sees_a_state_file_of_another_list(scene: Scene) -> None:
