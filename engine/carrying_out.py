@@ -348,12 +348,8 @@ class CarryingOut:
                 self._to_look.add(update.record_id)
                 self.cancel((update.record_id,), _CHANGED)
                 return
-            if update.set_marker:
-                self._tools.clickup.set_marker(
-                    update.task_id, update.record_id, announce=lambda: self._announce_marker(update)
-                )
-                self._to_mark.discard(update.record_id)
-                self._state.settle(links=(self._links[update.record_id],))
+            if update.record_id in self._to_mark:
+                self._mark(update)
         except ApiError as error:
             self._task_failed(update, error, sent=False)
             return
@@ -374,6 +370,22 @@ class CarryingOut:
             self._task_failed(update, error, sent=True)
             return
         self._record_update(update, answer)
+
+    def _mark(self, update: UpdateTask) -> None:
+        try:
+            self._tools.clickup.set_marker(
+                update.task_id, update.record_id, announce=lambda: self._announce_marker(update)
+            )
+        except _ReadingTooOld as withheld:
+            self._marker_not_set(update, unknown=withheld.outcome_unknown)
+            raise
+        self._to_mark.discard(update.record_id)
+        self._state.settle(links=(self._links[update.record_id],))
+
+    def _marker_not_set(self, update: UpdateTask, *, unknown: bool) -> None:
+        """What stood in its place stands there still, unless the request may have been carried out after all."""
+        if not unknown and ("clickup", update.record_id) not in self._unanswered:
+            self._markers_sent.discard(update.record_id)
 
     def _announce_marker(self, update: UpdateTask) -> None:
         """A task that may get a lead's marker counts as one that bears it until it is read again."""
@@ -459,8 +471,8 @@ class CarryingOut:
     def _task_failed(self, update: UpdateTask, error: ApiError, *, sent: bool) -> None:
         """`sent`: it was the update that failed, not the marker, which comes before it."""
         self._not_carried_out("clickup", (update.record_id,), unknown=sent and error.outcome_unknown)
-        if not sent and not error.outcome_unknown and ("clickup", update.record_id) not in self._unanswered:
-            self._markers_sent.discard(update.record_id)
+        if not sent:
+            self._marker_not_set(update, unknown=error.outcome_unknown)
         if update.record_id not in self._claimed:
             self._to_mark.discard(update.record_id)  # its link is known without
         elif not sent:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign.wire import DirectScene
 from tests.scene import Scene
 from tests.troubles import ELSEWHERE, REFUSED_TASK, put_elsewhere, refusing
 
@@ -542,3 +543,32 @@ def test_a_marker_that_was_refused_replaces_nothing(scene: Scene, monkeypatch: p
     monkeypatch.setattr(scene.sandbox, "carry_out", refusing(scene, "POST", REFUSED_TASK, "clickup"))
     run = scene.run()
     assert (run.code, run.report["notices"]) == (1, [])
+
+
+def test_a_marker_that_was_waited_for_and_is_not_wanted_any_more_replaces_nothing(direct: DirectScene) -> None:
+    """Danger: ClickUp refuses the request for its rate, the lead is edited meanwhile, and the output tells of what was
+    never written."""
+    lead, task = direct.pair("NEW")
+    direct.clickup.set_marker(task, "ask Bob before calling")
+    direct.later()
+    direct.sandbox.faults.add("429", when="before", route="set_field", number=1)
+    direct.sandbox.faults.after("set_field", lambda: direct.edit(lead, Name="Another name"))
+    run = direct.run()
+    assert (run.code, run.report["notices"], direct.clickup.by_marker(lead)) == (1, [], [])
+    direct.sandbox.faults.clear()
+    direct.later()
+    assert len(direct.run().report["notices"]) == 1
+    assert direct.clickup.by_marker(lead) == [task]
+
+
+def test_a_marker_is_set_once_however_long_the_name_behind_it_waits(direct: DirectScene) -> None:
+    """Danger: it is sent again and counts as another use of the plan's custom fields; or it fails, and what the first
+    one replaced is not told."""
+    lead, task = direct.pair("NEW")
+    direct.clickup.set_marker(task, "ask Bob before calling")
+    direct.edit(lead, Name="Another name")
+    direct.later()
+    direct.sandbox.faults.add("429", when="before", route="update_task", number=1)
+    run = direct.run()
+    assert (run.code, run.writes.count("clickup set_field"), len(run.report["notices"])) == (0, 1, 1)
+    assert direct.clickup.task(task)["name"] == "Another name"
