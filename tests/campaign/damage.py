@@ -1,5 +1,4 @@
-"""A state file that was damaged between two runs: cut at each page, or cut, overwritten and with
-bits flipped in random places; or its lock file.
+"""A state file that was damaged between two runs: cut at each page, or spoiled in random places; or its lock file.
 
 Demanded each time: the run says so and stops before the first write, or goes on and all is well. In the end, with the
 damaged file moved away where that was asked for, every lead has one task and each lone edit has reached the other side
